@@ -1,0 +1,53 @@
+#include "doorbell.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <string>
+
+#include "failure.hpp"
+
+namespace rsm {
+
+Doorbell Doorbell::adopt(FileDescriptor fd) {
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0 || !S_ISFIFO(status.st_mode))
+    throw Failure(codes::kCorruptSegment, "the peer passed a doorbell that is no pipe");
+#if defined(__linux__)
+  // O_NONBLOCK belongs to the open file, which the peer still has: an open of our own cannot be made to block.
+  const std::string path = "/proc/self/fd/" + std::to_string(fd.get());
+  FileDescriptor own(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  if (own.valid()) return Doorbell(std::move(own));
+#endif
+  ::fcntl(fd.get(), F_SETFL, O_NONBLOCK);
+  return Doorbell(std::move(fd));
+}
+
+void Doorbell::ring() {
+  const char one = 1;
+  ssize_t written;
+  do written = ::write(fd_.get(), &one, 1);
+  while (written < 0 && errno == EINTR);
+}
+
+DoorbellPipe::DoorbellPipe() {
+  int ends[2];
+  if (::pipe(ends) != 0) throw Failure(codes::kUnreachable, "no doorbell pipe can be made", errno);
+  reading_.reset(ends[0]);
+  writing_.reset(ends[1]);
+  for (const int end : ends) {
+    ::fcntl(end, F_SETFD, FD_CLOEXEC);
+    ::fcntl(end, F_SETFL, O_NONBLOCK);
+  }
+  ::fchmod(writing_.get(), 0622);  // a peer with another uid opens it anew, see adopt()
+}
+
+bool DoorbellPipe::clear() {
+  char rings[256];
+  ssize_t got;
+  do got = ::read(reading_.get(), rings, sizeof rings);
+  while (got == static_cast<ssize_t>(sizeof rings) || (got < 0 && errno == EINTR));
+  return got != 0;
+}
+
+}  // namespace rsm

@@ -1,0 +1,445 @@
+#include "endpoint.hpp"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "failure.hpp"
+
+namespace rsm {
+namespace {
+
+constexpr std::size_t kDrainBudget = 1024;      // references read from one connection in one turn
+constexpr uint32_t kSlice = 64;                 // messages delivered from one connection before the next has its turn
+constexpr std::size_t kBatchBytes = 1 << 20;    // a batch ends after so many bytes
+constexpr uint64_t kLate = 100'000;             // ns between two polls that make it worth asking whether the core was lost
+
+/// How often this thread lost its core to another.
+long involuntarySwitches() {
+#if defined(__linux__)
+  rusage usage{};
+  ::getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_nivcsw;
+#else
+  return 0;
+#endif
+}
+
+}  // namespace
+
+Endpoint::Endpoint(EndpointOptions options, Loop& loop, EndpointObserver& observer)
+    : options_(std::move(options)),
+      receiveLayout_(layOut(options_.receive)),
+      loop_(loop),
+      observer_(observer),
+      window_(options_.pollingWindow),
+      eventCredit_(options_.eventCredit) {
+  std::random_device random;
+  incarnation_ = uint64_t{random()} << 32 | random();
+  loop_.onTurn([this] { turn(); });
+}
+
+Endpoint::~Endpoint() { destroy(); }
+
+const Connection* Endpoint::find(uint32_t id) const { return id < slots_.size() ? slots_[id].get() : nullptr; }
+
+SendResult Endpoint::send(uint32_t id, const MessageParts& message, const SendOptions& options) {
+  Connection* c = get(id);
+  if (!c || !c->open() || c->state == Connection::State::kGreeting)
+    throw Failure(codes::kConnectionLost, "the connection is closed");
+  if (message.length() > c->peer.maxMessageSize)
+    return {SendStatus::kTooLarge};
+  if (!c->formed()) {
+    c->wantsRoom = true;
+    beginForming(*c);
+    return {SendStatus::kNoRoom};
+  }
+  SendResult result = c->source->send(message, options);
+  if (result.status == SendStatus::kNoRoom && c->source->releasesPending()) {
+    poll(*c);
+    result = c->source->send(message, options);
+  }
+  if (result.status == SendStatus::kNoRoom) {
+    ++counters_.waits;
+    if (!c->wantsRoom) {
+      c->wantsRoom = true;
+      activate(*c);
+      startPolling();
+    }
+    return result;
+  }
+  if (result.status == SendStatus::kTooLarge) return result;
+  ++counters_.messagesSent;
+  counters_.bytesSent += message.length();
+  c->ringForCommits();
+  sent_ = true;
+  if (window_.length() > 0 || options.watched || c->source->sending()) {
+    activate(*c);
+    startPolling();
+  }
+  return result;
+}
+
+void Endpoint::activate(Connection& c) {
+  if (c.active) return;
+  c.active = true;
+  c.disarm();
+  active_.push_back(c.id);
+}
+
+void Endpoint::enqueue(Connection& c) {
+  if (c.queued || !c.referencesLeft()) return;
+  c.queued = true;
+  pending_.push_back(c.id);
+}
+
+void Endpoint::startPolling() {
+  if (polling_ || destroyed_) return;
+  polling_ = true;
+  lastWork_ = lastTurn_ = loop_.now();
+  switches_ = involuntarySwitches();
+  loop_.poll(true);
+}
+
+void Endpoint::schedule() { startPolling(); }
+
+std::size_t Endpoint::poll(Connection& c) {
+  if (!c.formed() || c.ending) return 0;
+  std::size_t work = c.drain(kDrainBudget);
+  if (work) {
+    if (returning_) giveBack(c);
+    enqueue(c);
+  }
+  released_.clear();
+  const std::size_t releases = c.source->takeReleases(released_);
+  for (auto& r : released_) reports_.push_back({c.id, std::move(r)});
+  if (c.source->sending() && c.source->pump()) c.ringForCommits();
+  if (c.wantsRoom && !c.source->sending() && (releases || c.source->inFlight() == 0)) roomList_.push_back(c.id);
+  if (!c.target->corrupt().empty()) fail(c, codes::kCorruptSegment, c.target->corrupt());
+  else if (!c.source->corrupt().empty()) fail(c, codes::kCorruptSegment, c.source->corrupt());
+  return work + releases;
+}
+
+void Endpoint::turn() {
+  if (destroyed_ || inTurn_) return;
+  inTurn_ = true;
+  ++counters_.polls;
+  const uint64_t now = loop_.now();
+  window_.at(now);
+  if (polling_ && now - lastTurn_ > kLate) {
+    const long switches = involuntarySwitches();
+    if (switches != switches_) window_.descheduled();
+    switches_ = switches;
+  }
+
+  observer_.takeOutbox();
+  std::size_t work = 0;
+  for (std::size_t i = 0; i < active_.size(); ++i)
+    if (Connection* c = get(active_[i])) work += poll(*c);
+
+  std::vector<Bytes> owned;
+  bool more = false;
+  const uint32_t rows = fillBatch(owned, more);
+  if (rows) {
+    counters_.messagesReceived += rows;
+    observer_.onMessages(rows, owned);
+    if (!destroyed_) observer_.takeOutbox();
+  }
+  if (!destroyed_) reportReleases();
+  if (!destroyed_) reportRoom();
+  if (!destroyed_) flushReleases();
+  if (!destroyed_) finishEnded();
+  inTurn_ = false;
+  if (destroyed_) return;
+  decideSleep(now, work + rows + (more ? 1 : 0));
+}
+
+void Endpoint::decideSleep(uint64_t began, std::size_t work) {
+  const uint64_t now = loop_.now();
+  if (work && polling_ && began > lastWork_) window_.caught(began - lastWork_);
+  if (work || sent_) lastWork_ = now;
+  lastTurn_ = now;
+  sent_ = false;
+  if (!ending_.empty() || !roomList_.empty() || !reports_.empty()) return startPolling();
+  if (!polling_ && !active_.empty()) startPolling();
+  if (!polling_) return;
+  if (now - lastWork_ < window_.length() || work) return;
+  if (trySleep()) {
+    if (window_.length()) window_.missed();
+    sleptAt_ = now;
+  }
+}
+
+bool Endpoint::trySleep() {
+  bool quiet = true;
+  for (const uint32_t id : active_)
+    if (Connection* c = get(id))
+      if (!c->arm()) quiet = false;
+  if (!quiet) {
+    for (const uint32_t id : active_)
+      if (Connection* c = get(id)) c->disarm();
+    return false;
+  }
+  for (const uint32_t id : active_)
+    if (Connection* c = get(id)) c->active = false;
+  active_.clear();
+  polling_ = false;
+  ++counters_.sleeps;
+  loop_.poll(false);
+  return true;
+}
+
+void Endpoint::bellHeard(uint32_t id) {
+  Connection* c = get(id);
+  if (!c || destroyed_ || !c->bellIn) return;
+  if (!c->bellIn->clear()) return hangUp(*c);  // nobody can ring any more: the peer is gone, or broke the rules
+  ++counters_.wakes;
+  const uint64_t now = loop_.now();
+  window_.at(now);
+  if (!polling_) window_.rung(now - sleptAt_);
+  activate(*c);
+  startPolling();
+  turn();
+}
+
+int Endpoint::nextLane(const Connection& c) const {
+  // The lowest sequence first: order of commit, except where a lane waits for credit.
+  int lane = -1;
+  uint64_t sequence = UINT64_MAX;
+  const bool allowed[kLanes] = {true, eventCredit_ > 0, c.requestCredit > 0};
+  for (uint32_t i = 0; i < kLanes; ++i)
+    if (allowed[i] && !c.lanes[i].empty() && c.lanes[i].front().sequence < sequence) {
+      lane = static_cast<int>(i);
+      sequence = c.lanes[i].front().sequence;
+    }
+  return lane;
+}
+
+uint32_t Endpoint::fillBatch(std::vector<Bytes>& owned, bool& more) {
+  if (pending_.empty()) return 0;
+  BatchSpace space = observer_.batchSpace();
+  uint32_t rows = 0;
+  std::size_t used = 0;
+  std::size_t bytes = 0;
+  std::size_t visited = 0;
+  const std::size_t turns = pending_.size();
+  while (visited < turns && rows < BatchSpace::kRows && bytes < kBatchBytes) {
+    if (nextPending_ >= pending_.size()) nextPending_ = 0;
+    Connection& c = *get(pending_[nextPending_]);
+    int lane = -1;
+    for (uint32_t slice = 0; slice < kSlice && rows < BatchSpace::kRows && bytes < kBatchBytes; ++slice) {
+      lane = c.ending ? -1 : nextLane(c);
+      if (lane < 0) break;
+      const Reference reference = c.lanes[static_cast<std::size_t>(lane)].front();
+      uint32_t* row = space.rows + rows * BatchSpace::kRowWords;
+      if (reference.fragment()) {
+        if (!assemble(c, reference, static_cast<uint32_t>(lane))) continue;
+        row[4] = 0;
+        row[5] = static_cast<uint32_t>(c.assemblies[lane].size());
+        reserved_ -= row[5];
+        owned.push_back(std::exchange(c.assemblies[lane], {}));
+        row[6] = static_cast<uint32_t>(owned.size());
+      } else {
+        if (used + reference.length > space.arenaSize) {
+          if (rows) {
+            bytes = kBatchBytes;
+            break;
+          }
+          space = observer_.growArena(reference.length);
+          row = space.rows;
+        }
+        std::memcpy(space.arena + used, c.target->payload(reference), reference.length);
+        row[4] = static_cast<uint32_t>(used);
+        row[5] = reference.length;
+        row[6] = 0;
+        used += reference.length;
+      }
+      c.lanes[static_cast<std::size_t>(lane)].pop();
+      row[0] = c.id;
+      row[1] = deliver(c, reference);
+      row[2] = reference.lane;
+      row[3] = reference.attempt;
+      row[7] = 0;
+      bytes += row[5];
+      counters_.bytesReceived += row[5];
+      ++rows;
+    }
+    ++visited;
+    if (!c.referencesLeft()) {
+      c.queued = false;
+      pending_[nextPending_] = pending_.back();
+      pending_.pop_back();
+    } else {
+      ++nextPending_;
+    }
+  }
+  for (const uint32_t id : pending_)
+    if (const Connection* c = get(id); c && !c->ending && nextLane(*c) >= 0) {
+      more = true;
+      break;
+    }
+  return rows;
+}
+
+bool Endpoint::assemble(Connection& c, const Reference& reference, uint32_t lane) {
+  Bytes& assembly = c.assemblies[lane];
+  const std::byte* from = c.target->payload(reference);
+  const std::size_t length = assembly.size() + reference.length;
+  if (length > options_.maxMessageSize) {
+    fail(c, codes::kCorruptSegment, "it sent a message longer than maxMessageSize, " + std::to_string(options_.maxMessageSize) + " bytes");
+    return false;
+  }
+  if (reserved_ + reference.length > options_.maxMemory) {
+    fail(c, codes::kBackpressure, "its message of over " + std::to_string(length) + " bytes does not fit into maxMemory");
+    return false;
+  }
+  reserved_ += reference.length;
+  assembly.insert(assembly.end(), from, from + reference.length);
+  if (reference.last()) return true;
+  releaseNow(c, reference, layout::Outcome::kDone);  // frees the fragment's partitions only; the last one's record has the outcome
+  c.lanes[lane].pop();
+  return false;
+}
+
+uint32_t Endpoint::deliver(Connection& c, const Reference& reference) {
+  if (reference.lane == kLaneImmediate) {
+    releaseNow(c, reference, layout::Outcome::kDone);
+    return kNoDelivery;
+  }
+  c.target->markStarted(reference, true);
+  if (reference.lane == kLaneEvents) {
+    if (eventCredit_ != UINT32_MAX) --eventCredit_;
+  } else if (c.requestCredit != UINT32_MAX) {
+    --c.requestCredit;
+  }
+  ++c.unsettled;
+  uint32_t id;
+  if (freeDeliveries_.empty()) {
+    id = static_cast<uint32_t>(deliveries_.size());
+    deliveries_.push_back({});
+  } else {
+    id = freeDeliveries_.back();
+    freeDeliveries_.pop_back();
+  }
+  deliveries_[id] = {c.id, reference, false, false};
+  return id;
+}
+
+void Endpoint::releaseNow(Connection& c, const Reference& reference, layout::Outcome outcome) {
+  if (c.state == Connection::State::kClosed) return;
+  c.target->release(reference, outcome);
+  if (outcome != layout::Outcome::kDone) c.bellDue = true;  // the sender has something to do, though it may not wait for room
+  if (!c.releasesToFlush) {
+    c.releasesToFlush = true;
+    flushList_.push_back(c.id);
+  }
+}
+
+void Endpoint::settle(uint32_t id, uint32_t operation) {
+  if (id >= deliveries_.size()) return;
+  Delivery& d = deliveries_[id];
+  Connection* c = get(d.connection);
+  if (!c || (d.released && d.finished)) return;
+  const uint32_t outcome = operation & 15;
+  const bool releases = operation != kFinishOnly && outcome >= 1 && outcome <= 4;
+  const bool finishes = !(operation & kReleaseOnly);
+  if (releases && !d.released) {
+    d.released = true;
+    releaseNow(*c, d.reference, static_cast<layout::Outcome>(outcome));
+  }
+  if (finishes && !d.finished) {
+    d.finished = true;
+    if (d.reference.lane == kLaneEvents) {
+      if (options_.eventCredit != UINT32_MAX) ++eventCredit_;
+    } else if (options_.requestCredit != UINT32_MAX) {
+      ++c->requestCredit;
+    }
+  }
+  if (d.released && d.finished) {
+    freeDeliveries_.push_back(id);
+    --c->unsettled;
+    if (c->hungUp || c->state == Connection::State::kClosed) ending_.push_back(c->id);
+  }
+}
+
+void Endpoint::start(uint32_t id, bool started) {
+  if (id >= deliveries_.size()) return;
+  const Delivery& d = deliveries_[id];
+  Connection* c = get(d.connection);
+  if (c && !d.released && c->state == Connection::State::kFormed) c->target->markStarted(d.reference, started);
+}
+
+void Endpoint::flush() {
+  if (destroyed_) return;
+  observer_.takeOutbox();
+  if (inTurn_) return;
+  flushReleases();
+  startPolling();  // credit came back, or a connection can end
+}
+
+void Endpoint::flushReleases() {
+  for (const uint32_t id : flushList_)
+    if (Connection* c = get(id); c && c->releasesToFlush) c->ringForReleases();
+  flushList_.clear();
+}
+
+void Endpoint::reportReleases() {
+  if (reports_.empty()) return;
+  std::vector<Report> reports = std::exchange(reports_, {});
+  observer_.onReleases(reports);
+}
+
+void Endpoint::reportRoom() {
+  if (roomList_.empty()) return;
+  const std::vector<uint32_t> list = std::exchange(roomList_, {});
+  for (const uint32_t id : list) {
+    Connection* c = get(id);
+    if (!c || !c->wantsRoom || !c->open()) continue;
+    c->wantsRoom = false;
+    observer_.onWritable(id);
+    if (destroyed_) return;
+  }
+}
+
+void Endpoint::giveBack(Connection& c) {
+  for (const uint32_t lane : {kLaneEvents, kLaneRequests}) {
+    auto& queue = c.lanes[lane];
+    for (; !queue.empty(); queue.pop())
+      releaseNow(c, queue.front(), queue.front().last() ? layout::Outcome::kReturned : layout::Outcome::kDone);
+    reserved_ -= c.assemblies[lane].size();
+    c.assemblies[lane].clear();
+  }
+}
+
+void Endpoint::returnUnstarted() {
+  returning_ = true;
+  for (const auto& slot : slots_)
+    if (slot && slot->formed() && !slot->ending) giveBack(*slot);
+  if (!inTurn_) flushReleases();
+}
+
+uint64_t Endpoint::inFlight(uint32_t id) {
+  Connection* c = get(id);
+  if (!c || !c->source) return 0;
+  if (c->source->releasesPending()) {
+    poll(*c);
+    startPolling();
+  }
+  return c->source->inFlight();
+}
+
+Counters Endpoint::counters() const {
+  Counters counters = counters_;
+  for (const auto& slot : slots_)
+    if (slot) counters.doorbellsRung += slot->rings;
+  return counters;
+}
+
+void Endpoint::trim() {
+  for (const auto& slot : slots_)
+    if (slot && slot->formed() && !slot->active && !slot->hungUp) slot->source->trim();
+}
+
+}  // namespace rsm

@@ -1,0 +1,218 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "connection.hpp"
+#include "listening_socket.hpp"
+#include "loop.hpp"
+#include "polling_window.hpp"
+#include "segment_manager.hpp"
+#include "segment_tables.hpp"
+
+namespace rsm {
+
+struct EndpointOptions {
+  bool listener = false;
+  std::string service;
+  std::string identity;
+  std::vector<SegmentGeometry> receive;
+  uint64_t maxMessageSize = 0;
+  uint32_t maxConnections = 0;
+  uint64_t maxMemory = 0;
+  std::vector<uint32_t> allowUids;
+  std::vector<uint32_t> allowGids;
+  uint64_t handshakeTimeout = 0;  ///< milliseconds
+  uint32_t maxHandshakes = 0;
+  int64_t pollingWindow = -1;  ///< microseconds, see PollingWindow
+  uint32_t eventCredit = 0;
+  uint32_t requestCredit = 0;
+};
+
+/// Where one batch of messages is delivered: memory of the layer above, written by the endpoint.
+struct BatchSpace {
+  static constexpr uint32_t kRows = 256;
+  static constexpr uint32_t kRowWords = 8;
+  uint32_t* rows = nullptr;
+  std::byte* arena = nullptr;
+  std::size_t arenaSize = 0;
+};
+
+struct Report {
+  uint32_t connection;
+  ReleasedMessage message;
+};
+
+/// What the layer above hears. Called from the loop only; may call any method of the endpoint, destroy() included.
+class EndpointObserver {
+ public:
+  virtual ~EndpointObserver() = default;
+  virtual BatchSpace batchSpace() = 0;
+  /// A space whose arena has at least `size` bytes.
+  virtual BatchSpace growArena(std::size_t size) = 0;
+  /// `count` rows are filled; row: connection, delivery, lane, attempt, offset, length, owned (index + 1 into `owned`), 0.
+  virtual void onMessages(uint32_t count, std::vector<Bytes>& owned) = 0;
+  virtual void onConnection(uint32_t connection, const Peer& peer) = 0;
+  virtual void onWritable(uint32_t connection) = 0;
+  virtual void onReleases(std::vector<Report>& reports) = 0;
+  virtual void onNotice(uint32_t connection, uint32_t code) = 0;
+  virtual void onHangup(uint32_t connection) = 0;
+  virtual void onClosed(uint32_t connection, const char* code, const std::string& reason, std::vector<UnfinishedMessage>& unfinished) = 0;
+  /// The settlements that the layer above has written down since: it calls settle() for each.
+  virtual void takeOutbox() = 0;
+};
+
+struct Counters {
+  uint64_t messagesSent = 0;
+  uint64_t messagesReceived = 0;
+  uint64_t bytesSent = 0;
+  uint64_t bytesReceived = 0;
+  uint64_t waits = 0;   ///< sends that found no room
+  uint64_t doorbellsRung = 0;
+  uint64_t wakes = 0;   ///< bells heard
+  uint64_t polls = 0;   ///< turns
+  uint64_t sleeps = 0;
+  uint64_t refused = 0; ///< handshakes refused or timed out
+};
+
+/// A server's or a client's end of all its connections: accepts or connects, forms segment groups, polls what is active, delivers in
+/// batches, takes settlements, sleeps and is rung. Everything happens on one thread.
+class Endpoint {
+ public:
+  static constexpr uint32_t kNoDelivery = 0xffffffffu;
+  static constexpr uint32_t kReleaseOnly = 16;
+  static constexpr uint32_t kFinishOnly = 32;
+
+  /// Throws RSM_INVALID_OPTIONS for a geometry that cannot be.
+  Endpoint(EndpointOptions options, Loop& loop, EndpointObserver& observer);
+  ~Endpoint();
+
+  void listen(const std::string& path, std::optional<uint32_t> gid);
+  void stopListening();
+  uint32_t connect(const std::string& path);
+
+  /// kNoRoom: onWritable() follows. Throws RSM_CONNECTION_LOST.
+  SendResult send(uint32_t connection, const MessageParts& message, const SendOptions& options);
+  /// Takes one settlement: an outcome (release and give the credit back), kReleaseOnly | outcome, or kFinishOnly.
+  void settle(uint32_t delivery, uint32_t operation);
+  void start(uint32_t delivery, bool started);
+  /// A turn of the loop comes soon.
+  void schedule();
+  /// Takes the outbox and rings whoever waits for it.
+  void flush();
+  void returnUnstarted();
+  void notice(uint32_t code);
+  uint64_t inFlight(uint32_t connection);
+  void close(uint32_t connection);
+  void destroy();
+  void trim();
+
+  const SegmentTable& segmentTable() const { return segmentTable_; }
+  const SegmentGroupTable& groupTable() const { return groupTable_; }
+  const Connection* find(uint32_t connection) const;
+  Counters counters() const;
+  uint64_t reservedBytes() const { return reserved_; }
+  uint32_t connections() const { return live_; }
+
+ private:
+  struct Delivery {
+    uint32_t connection;
+    Reference reference;
+    bool released;
+    bool finished;
+  };
+
+  // endpoint_control.cc: sockets, handshake, forming, ending
+  Connection& add(ControlSocket socket);
+  void acceptAll();
+  void watchControl(Connection& c);
+  void controlReadable(uint32_t id);
+  void handle(Connection& c, ControlFrame& frame);
+  void greeted(Connection& c, const Hello& hello);
+  void welcomed(Connection& c, const Welcome& welcome);
+  void checkPeer(const Credentials& credentials) const;
+  void beginForming(Connection& c);
+  void registered(Connection& c, ControlFrame& frame);
+  void obtained(Connection& c);
+  void formed(Connection& c, ControlFrame& frame);
+  DescribedTarget allocateTarget(Connection& c, Region& target, Region& release);
+  void formImage(Connection& c, const DescribedTarget& theirs, std::vector<FileDescriptor>& descriptors, Region ownTarget, Region ownRelease);
+  void enterTables(Connection& c);
+  void reserve(Connection& c, uint64_t bytes);
+  void refuse(Connection& c, const char* code, const std::string& text);
+  void hangUp(Connection& c);
+  void fail(Connection& c, const char* code, const std::string& reason);
+  void end(Connection& c, const char* code, const std::string& reason);
+  void closeControl(Connection& c);
+  void bellHeard(uint32_t id);
+  void watchGreetings();
+  void greetingsTick();
+  void finishEnded();
+  void drop(Connection& c);
+
+  // endpoint.cc: the data plane's turns
+  Connection* get(uint32_t id) { return id < slots_.size() ? slots_[id].get() : nullptr; }
+  void turn();
+  std::size_t poll(Connection& c);
+  void activate(Connection& c);
+  void enqueue(Connection& c);
+  int nextLane(const Connection& c) const;
+  uint32_t fillBatch(std::vector<Bytes>& owned, bool& more);
+  bool assemble(Connection& c, const Reference& reference, uint32_t lane);
+  uint32_t deliver(Connection& c, const Reference& reference);
+  void releaseNow(Connection& c, const Reference& reference, layout::Outcome outcome);
+  void giveBack(Connection& c);
+  void flushReleases();
+  void reportReleases();
+  void reportRoom();
+  void decideSleep(uint64_t began, std::size_t work);
+  bool trySleep();
+  void startPolling();
+
+  EndpointOptions options_;
+  ChannelLayout receiveLayout_;
+  Loop& loop_;
+  EndpointObserver& observer_;
+  PollingWindow window_;
+  SegmentManager manager_;
+  SegmentTable segmentTable_;
+  SegmentGroupTable groupTable_;
+  std::unique_ptr<ListeningSocket> listening_;
+  bool acceptPaused_ = false;
+  bool greetingsWatched_ = false;
+
+  std::vector<std::unique_ptr<Connection>> slots_;
+  std::vector<uint32_t> freeSlots_;
+  std::vector<uint32_t> active_;
+  std::vector<uint32_t> pending_;   ///< with references to deliver
+  std::vector<uint32_t> ending_;
+  std::vector<uint32_t> flushList_;
+  std::vector<uint32_t> roomList_;
+  std::deque<uint32_t> greetings_;
+  std::vector<Report> reports_;
+  std::vector<ReleasedMessage> released_;
+  std::vector<Delivery> deliveries_;
+  std::vector<uint32_t> freeDeliveries_;
+  std::size_t nextPending_ = 0;
+
+  uint32_t eventCredit_;
+  uint64_t incarnation_;
+  uint64_t reserved_ = 0;
+  uint32_t live_ = 0;
+  bool returning_ = false;
+  bool polling_ = false;
+  bool sent_ = false;
+  bool inTurn_ = false;
+  bool destroyed_ = false;
+  uint64_t lastWork_ = 0;
+  uint64_t lastTurn_ = 0;
+  uint64_t sleptAt_ = 0;
+  long switches_ = 0;
+  Counters counters_;
+};
+
+}  // namespace rsm

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+
+namespace rsm {
+
+/// How long a loop that saw a message goes on polling before it sleeps. All times in nanoseconds.
+///
+/// Adaptive: a sleep that ended so soon that polling would have caught the message makes the window grow; a window that passed without a
+/// message, and a poll that came late because the thread was descheduled, make it shrink, down to none: no CPU at idle, and never
+/// slower than blocking on a busy machine.
+class PollingWindow {
+ public:
+  static constexpr uint64_t kMax = 500'000;
+  static constexpr uint64_t kFirst = 50'000;
+
+  /// `microseconds`: -1 adaptive, 0 blocking, else a fixed window.
+  explicit PollingWindow(int64_t microseconds);
+
+  uint64_t length() const { return length_; }
+  /// Told at each turn of the loop.
+  void at(uint64_t now) { now_ = now; }
+  /// A message came while polling, `gap` after the one before.
+  void caught(uint64_t gap);
+  /// The window passed without one.
+  void missed();
+  /// A bell ended a sleep that lasted `slept`.
+  void rung(uint64_t slept);
+  /// The thread lost its core while it polled.
+  void descheduled();
+
+ private:
+  bool adaptive_;
+  uint64_t length_;
+  uint64_t now_ = 0;
+  uint64_t holdOffUntil_ = 0;
+  uint32_t misses_ = 0;
+};
+
+}  // namespace rsm

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <poll.h>
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "loop.hpp"
+
+namespace check {
+
+/// An event loop over poll(2) that a test turns by hand. With `virtualTime` its clock moves only when the test turns it, so that nothing
+/// depends on how fast the machine is.
+class PollLoop final : public rsm::Loop {
+ public:
+  static constexpr uint64_t kTurn = 20'000;  ///< ns of virtual time that one iteration takes
+
+  explicit PollLoop(bool virtualTime) : virtualTime_(virtualTime) {}
+
+  void watch(int fd, std::function<void()> readable) override { watches_[fd] = std::move(readable); }
+  void unwatch(int fd) override { watches_.erase(fd); }
+  void poll(bool on) override { polling_ = on; }
+  void onTurn(std::function<void()> turn) override { turn_ = std::move(turn); }
+  void timer(uint64_t milliseconds, std::function<void()> tick) override {
+    tick_ = std::move(tick);
+    deadline_ = milliseconds ? now() + milliseconds * 1'000'000 : 0;
+  }
+  uint64_t now() const override {
+    if (virtualTime_) return clock_;
+    return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+  }
+  void keepAlive(bool) override {}
+  void close() override {
+    closed_ = true;
+    watches_.clear();
+    polling_ = false;
+    deadline_ = 0;
+  }
+
+  /// One iteration; waits up to `milliseconds` for a descriptor unless an endpoint polls. False if it had nothing to do.
+  bool iterate(int milliseconds = 0) {
+    clock_ += kTurn;
+    bool did = false;
+    if (!closed_ && deadline_ && now() >= deadline_) {
+      deadline_ = 0;
+      std::exchange(tick_, nullptr)();
+      did = true;
+    }
+    std::vector<pollfd> fds;
+    for (const auto& [fd, call] : watches_) fds.push_back({fd, POLLIN, 0});
+    ::poll(fds.data(), fds.size(), polling_ ? 0 : milliseconds);
+    for (const pollfd& p : fds) {
+      if (!p.revents) continue;
+      const auto found = watches_.find(p.fd);  // a callback before it may have ended the watch
+      if (found == watches_.end()) continue;
+      const std::function<void()> call = found->second;
+      call();
+      did = true;
+    }
+    if (polling_ && !closed_) {
+      const std::function<void()> call = turn_;
+      call();
+      did = true;
+    }
+    return did;
+  }
+
+  /// Virtual time passes.
+  void advance(uint64_t milliseconds) { clock_ += milliseconds * 1'000'000; }
+  bool polling() const { return polling_; }
+  bool closed() const { return closed_; }
+  std::size_t watches() const { return watches_.size(); }
+
+ private:
+  bool virtualTime_;
+  uint64_t clock_ = 1'000'000'000;
+  uint64_t deadline_ = 0;
+  bool polling_ = false;
+  bool closed_ = false;
+  std::map<int, std::function<void()>> watches_;
+  std::function<void()> turn_;
+  std::function<void()> tick_;
+};
+
+}  // namespace check
