@@ -1,0 +1,276 @@
+import { codeOf, fromNative, guard, RsmError } from './errors.js';
+import { Lane, type Outcome } from './lanes.js';
+import type { NativeEndpoint } from './native.js';
+import type { QueueBudget } from './queue-budget.js';
+import { SendQueue } from './send-queue.js';
+import type { Connection, Peer, QueuedMessage, SendWatcher } from './types.js';
+
+/** send() flag: report the release. */
+const WATCH = 1;
+/** Queued messages committed in one loop turn; a fast receiver must not keep the loop here. */
+const DRAIN_LIMIT = 1024;
+/** Milliseconds between two looks at what is in flight, while somebody waits in flushed(). */
+const FLUSH_INTERVAL_MS = 5;
+const NOTHING = new Uint8Array(0);
+
+interface FlushWaiter {
+  resolve(): void;
+  reject(error: RsmError): void;
+}
+
+/** A connection as its endpoint drives it; users see the interface Connection. */
+export class PeerConnection implements Connection {
+  data: unknown = undefined;
+  draining = false;
+  open = true;
+  /** When it was opened, ms of Date.now(). */
+  readonly openedAt = Date.now();
+  /** This side called close(). */
+  closedHere = false;
+  private readonly queue: SendQueue;
+  private readonly watchers = new Map<number, SendWatcher>();
+  private readonly limit: number;
+  private ended = false;
+  private flushWaiters: FlushWaiter[] = [];
+  private flushTimer: NodeJS.Timeout | undefined;
+  private drainImmediate: NodeJS.Immediate | undefined;
+
+  constructor(
+    private readonly native: NativeEndpoint,
+    readonly id: number,
+    readonly peer: Peer,
+    budget: QueueBudget,
+    maxMessageSize: number,
+    private readonly folder: string,
+  ) {
+    this.queue = new SendQueue(budget);
+    this.limit = Math.min(maxMessageSize, peer.maxMessageSize);
+  }
+
+  get queuedBytes(): number {
+    return this.queue.bytes;
+  }
+
+  get queuedMessages(): number {
+    return this.queue.length;
+  }
+
+  get inFlight(): number {
+    return this.ended ? 0 : this.native.inFlight(this.id);
+  }
+
+  send(lane: Lane, headerLength: number, payload?: string | Uint8Array, watcher?: SendWatcher, attempt = 0): number {
+    this.checkSize(headerLength, payload);
+    if (this.queue.length === 0) {
+      const sequence = this.commit(lane, headerLength, payload, watcher, attempt);
+      if (sequence > 0) return sequence;
+    } else if (!this.open) {
+      throw this.lost();
+    }
+    this.enqueue(lane, headerLength, payload, watcher, attempt, false);
+    return 0;
+  }
+
+  sendBytes(lane: Lane, bytes: Uint8Array, watcher?: SendWatcher, attempt = 0, front = false): number {
+    if (!front) return this.send(lane, 0, bytes, watcher, attempt);
+    this.checkSize(0, bytes);
+    if (!this.open) throw this.lost();
+    if (this.queue.length === 0) {
+      const sequence = this.commit(lane, 0, bytes, watcher, attempt);
+      if (sequence > 0) return sequence;
+    }
+    this.enqueue(lane, 0, bytes, watcher, attempt, true);
+    return 0;
+  }
+
+  async write(payload: string | Uint8Array, lane: Lane = Lane.events): Promise<void> {
+    this.checkSize(0, payload);
+    if (this.queue.length === 0) {
+      if (this.commit(lane, 0, payload, undefined, 0) > 0) return;
+    } else if (!this.open) {
+      throw this.lost();
+    }
+    await new Promise<void>((resolve, reject) => {
+      this.enqueue(lane, 0, payload, { committed: () => resolve(), failed: reject }, 0, false);
+    });
+  }
+
+  flushed(): Promise<void> {
+    if (this.isFlushed()) return Promise.resolve();
+    if (this.ended) return Promise.reject(this.lost());
+    return new Promise((resolve, reject) => {
+      this.flushWaiters.push({ resolve, reject });
+      // Native reports a release only where its message asked for that when it was sent, so the count in flight is looked at; the
+      // timer runs only while somebody waits, and keeps the process alive as the wait demands.
+      this.flushTimer ??= setInterval(() => {
+        if (this.isFlushed()) this.settleFlushed();
+      }, FLUSH_INTERVAL_MS);
+    });
+  }
+
+  takeQueued(): QueuedMessage[] {
+    return this.queue.takeAll();
+  }
+
+  close(): void {
+    if (this.closedHere || this.ended) return;
+    this.closedHere = true;
+    this.open = false;
+    this.native.close(this.id);
+  }
+
+  /** Sends what waits, until native takes no more. */
+  drain(): void {
+    clearImmediate(this.drainImmediate);
+    this.drainImmediate = undefined;
+    for (let sent = 0; this.open; sent++) {
+      const message = this.queue.first();
+      if (!message) return;
+      if (sent === DRAIN_LIMIT) {
+        this.drainImmediate = setImmediate(() => this.drain());
+        return;
+      }
+      let sequence: number;
+      try {
+        sequence = this.commit(message.lane, 0, message.bytes, message.watcher, message.attempt);
+      } catch (error) {
+        // A lost connection keeps its queue until its owner has had the chance to take it.
+        if (codeOf(error) === 'RSM_CONNECTION_LOST') return;
+        this.queue.shift();
+        guard(() => message.watcher?.failed?.(error as RsmError));
+        continue;
+      }
+      if (sequence === 0) return;
+      this.queue.shift();
+      const { watcher } = message;
+      if (watcher?.committed) guard(() => watcher.committed!(sequence));
+    }
+  }
+
+  /** Reports a release to the watcher of its message. */
+  released(sequence: number, outcome: Outcome): SendWatcher | undefined {
+    const watcher = this.forget(sequence);
+    watcher?.released?.(outcome);
+    return watcher;
+  }
+
+  /** The watcher of a message in flight, which is in flight no more. */
+  forget(sequence: number): SendWatcher | undefined {
+    const watcher = this.watchers.get(sequence);
+    if (watcher) this.watchers.delete(sequence);
+    return watcher;
+  }
+
+  /** Nothing was left unfinished when the connection ended: whoever waits in flushed() has what he wanted. */
+  end(unfinished: number): void {
+    const complete = unfinished === 0 && this.queue.length === 0;
+    this.open = false;
+    this.ended = true;
+    clearImmediate(this.drainImmediate);
+    if (complete) this.settleFlushed();
+  }
+
+  /** After the owner's last chance to take the queue: fails what is left in it. */
+  failRest(): void {
+    const rest = this.queue.takeAll();
+    this.watchers.clear();
+    if (rest.length === 0 && this.flushWaiters.length === 0) return;
+    const error = this.lost();
+    for (const message of rest) guard(() => message.watcher?.failed?.(error));
+    this.settleFlushed(error);
+  }
+
+  /** For messages to people. */
+  describe(): string {
+    return `instance ${this.peer.identity} of service "${this.peer.service}", process ${this.peer.pid}, folder ${this.folder}`;
+  }
+
+  lost(): RsmError {
+    const how = this.closedHere ? 'was closed on this side' : 'ended';
+    return new RsmError('RSM_CONNECTION_LOST', `The connection to ${this.describe()} ${how}. Send over another connection of the service.`);
+  }
+
+  /** Commits now; 0 where there is no room. Allocates nothing. */
+  private commit(
+    lane: Lane,
+    headerLength: number,
+    payload: string | Uint8Array | undefined,
+    watcher: SendWatcher | undefined,
+    attempt: number,
+  ): number {
+    if (!this.open) throw this.lost();
+    const watch = watcher !== undefined && watcher.watchRelease === true;
+    let sequence: number;
+    try {
+      sequence = this.native.send(this.id, lane, watch ? WATCH : 0, attempt, headerLength, payload);
+    } catch (error) {
+      throw fromNative(error, this.describe());
+    }
+    if (watch && sequence > 0) this.watchers.set(sequence, watcher);
+    return sequence;
+  }
+
+  private checkSize(headerLength: number, payload: string | Uint8Array | undefined): void {
+    if (payload === undefined) {
+      if (headerLength > this.limit) throw this.tooLarge(headerLength);
+    } else if (typeof payload === 'string') {
+      // UTF-8 has at most three bytes for each unit of UTF-16: most strings need no count.
+      if (headerLength + payload.length * 3 <= this.limit) return;
+      const size = headerLength + Buffer.byteLength(payload);
+      if (size > this.limit) throw this.tooLarge(size);
+    } else if (headerLength + payload.length > this.limit) {
+      throw this.tooLarge(headerLength + payload.length);
+    }
+  }
+
+  private tooLarge(size: number): RsmError {
+    const side = this.limit === this.peer.maxMessageSize ? 'the receiver' : 'this side';
+    const what = `A message of ${size} bytes is longer than ${this.limit} bytes, the maxMessageSize of ${side} (to ${this.describe()})`;
+    return new RsmError('RSM_MESSAGE_TOO_LARGE', `${what}. Raise maxMessageSize on both sides or send less at once.`);
+  }
+
+  private enqueue(
+    lane: Lane,
+    headerLength: number,
+    payload: string | Uint8Array = NOTHING,
+    watcher: SendWatcher | undefined,
+    attempt: number,
+    front: boolean,
+  ): void {
+    const size = headerLength + (typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length);
+    if (front) this.queue.reserveBeyond(size);
+    else if (!this.queue.reserve(size)) throw this.full(size);
+    const bytes = Buffer.allocUnsafe(size);
+    if (headerLength > 0) this.native.header.copy(bytes, 0, 0, headerLength);
+    if (typeof payload === 'string') bytes.write(payload, headerLength);
+    else bytes.set(payload, headerLength);
+    const message: QueuedMessage = { lane, attempt, bytes, watcher };
+    if (front) this.queue.unshift(message);
+    else this.queue.push(message);
+  }
+
+  private full(size: number): RsmError {
+    const { budget } = this.queue;
+    const option = budget.messages >= budget.maxMessages ? 'maxQueuedMessages' : 'maxQueuedBytes';
+    const limit = option === 'maxQueuedMessages' ? budget.maxMessages : budget.maxBytes;
+    const waiting = `${budget.messages} messages (${budget.bytes} bytes) wait already, and a message of ${size} bytes would pass ${option}`;
+    const message = `The receiver is slower than this side: ${waiting} (${limit}). Await earlier sends, or raise ${option} (to ${this.describe()}).`;
+    return new RsmError('RSM_BACKPRESSURE', message);
+  }
+
+  private isFlushed(): boolean {
+    return this.queue.length === 0 && !this.ended && this.native.inFlight(this.id) === 0;
+  }
+
+  /** Ends every wait in flushed(). */
+  private settleFlushed(error?: RsmError): void {
+    clearInterval(this.flushTimer);
+    this.flushTimer = undefined;
+    const waiters = this.flushWaiters;
+    this.flushWaiters = [];
+    for (const waiter of waiters) {
+      if (error) waiter.reject(error);
+      else waiter.resolve();
+    }
+  }
+}
