@@ -1,0 +1,137 @@
+import type { Connection, QueueBudget } from '@nestjs-rsm/segments';
+import { type HeldMessage, HeldQueue } from './held-message.js';
+
+/** One instance of the service, as long as it is connected. */
+export class Instance {
+  /** announced[id]: the connection knows the route. */
+  readonly announced: boolean[] = [];
+  /** Events that wait behind a suspect, in order. */
+  readonly backlog: HeldQueue;
+  /** A suspect is with the instance: nothing of the backlog is sent before it comes back or is released. */
+  suspectOut = false;
+  /** Messages that came back, to be sent elsewhere together, in the order they were committed. */
+  returned: { readonly sequence: number; readonly message: HeldMessage }[] = [];
+  /** Messages that were taken out of its queue, to follow those that came back. */
+  taken: HeldMessage[] = [];
+  /** Runs while a draining instance hands its messages back. */
+  handBackTimer: NodeJS.Timeout | undefined;
+  /** It broke the protocol: what it still sends is not looked at. */
+  broken = false;
+  private readonly hash: number;
+
+  constructor(
+    readonly connection: Connection,
+    budget: QueueBudget,
+  ) {
+    this.backlog = new HeldQueue(budget);
+    this.hash = hashOf(connection.peer.identity, 0x811c9dc5);
+  }
+
+  /** It takes new messages. */
+  get usable(): boolean {
+    return this.connection.open && !this.connection.draining;
+  }
+
+  /** New events must queue behind others of this client. */
+  get backlogged(): boolean {
+    return this.suspectOut || this.backlog.length > 0;
+  }
+
+  /** Rendezvous hashing: the instance with the highest weight for a key has it. */
+  weight(key: string): number {
+    return mix(hashOf(key, this.hash));
+  }
+}
+
+/** The connected instances, and which one a message goes to. */
+export class Instances {
+  private readonly all = new Set<Instance>();
+  private usable: Instance[] = [];
+  private turn = 0;
+
+  add(instance: Instance): void {
+    this.all.add(instance);
+    this.refresh();
+  }
+
+  remove(instance: Instance): void {
+    this.all.delete(instance);
+    this.refresh();
+  }
+
+  clear(): void {
+    this.all.clear();
+    this.refresh();
+  }
+
+  /** An instance hung up or drains. */
+  refresh(): void {
+    this.usable = [...this.all].filter((instance) => instance.usable);
+  }
+
+  /** Those that take new messages. Not to be changed. */
+  live(): readonly Instance[] {
+    return this.usable;
+  }
+
+  every(): ReadonlySet<Instance> {
+    return this.all;
+  }
+
+  pick(key: string | undefined): Instance | undefined {
+    const { usable } = this;
+    if (usable.length <= 1) {
+      const only = usable[0];
+      return only !== undefined && only.connection.open ? only : undefined;
+    }
+    return key === undefined ? this.nextInTurn() : highest(usable, key);
+  }
+
+  /** Round robin; one whose queue is empty goes before others. */
+  private nextInTurn(): Instance | undefined {
+    const { usable } = this;
+    const count = usable.length;
+    let second: Instance | undefined;
+    for (let i = 0; i < count; i++) {
+      this.turn = this.turn + 1 < count ? this.turn + 1 : 0;
+      const instance = usable[this.turn]!;
+      if (instance.connection.open) {
+        if (instance.connection.queuedMessages === 0 && !instance.backlogged) {
+          return instance;
+        }
+        second ??= instance;
+      }
+    }
+    return second;
+  }
+}
+
+function highest(instances: readonly Instance[], key: string): Instance | undefined {
+  let best: Instance | undefined;
+  let bestWeight = -1;
+  for (const instance of instances) {
+    const weight = instance.weight(key);
+    if (instance.connection.open && weight > bestWeight) {
+      best = instance;
+      bestWeight = weight;
+    }
+  }
+  return best;
+}
+
+/** FNV-1a over UTF-16 units. */
+function hashOf(text: string, seed: number): number {
+  let hash = seed;
+  for (let i = 0; i < text.length; i++) {
+    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  }
+  return hash >>> 0;
+}
+
+/** FNV's last bits hardly move the first ones: the finish of MurmurHash3 spreads them. */
+function mix(hash: number): number {
+  let h = hash;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}

@@ -1,0 +1,96 @@
+import type { Serializer } from '@nestjs/microservices';
+import { Lane, type Lane as LaneType } from '@nestjs-rsm/segments';
+import { type Codec, type Encoded, PayloadFormat } from '../codec/index.js';
+import { type FrameOptions, type FrameWriter, NO_FRAME_OPTIONS } from '../frame/index.js';
+import type { RsmRecordOptions } from '../record/index.js';
+import type { RouteIds } from './routes.js';
+
+/** What a packet hook or serializer sees. */
+export interface OutgoingPacket {
+  pattern: unknown;
+  data: unknown;
+  metadata?: Record<string, string>;
+  id?: string;
+}
+
+/** The frame that is being sent. One object for all: filled, then written into the scratch of the endpoint, once for each instance it goes to. */
+export class OutgoingFrame {
+  lane: LaneType = Lane.events;
+  /** 0: the pattern travels inline. */
+  routeId = 0;
+  readonly encoded: Encoded = { format: PayloadFormat.none, payload: undefined };
+  private id = 0;
+  private pattern = '';
+  private options: Readonly<FrameOptions> = NO_FRAME_OPTIONS;
+
+  constructor(
+    private readonly routes: RouteIds,
+    private readonly codec: Codec,
+    /** Undefined: data take the direct way. */
+    private readonly serializer: Serializer | undefined,
+  ) {}
+
+  /** Encodes an event. Throws what serializer and codec throw. */
+  event(pattern: string, packet: OutgoingPacket, data: unknown, options: RsmRecordOptions | undefined): void {
+    this.lane = Lane.events;
+    this.id = 0;
+    this.fill(pattern, packet.metadata, options, 0);
+    // As Nest's TCP client: an event's pattern is given to the serializer as its route, a request's as it is.
+    this.encode(this.serializer === undefined ? data : this.serializer.serialize({ ...packet, pattern, data }));
+  }
+
+  /** Encodes a request; `deadline` in monotonic milliseconds, 0: none. */
+  request(
+    pattern: string,
+    packet: OutgoingPacket,
+    data: unknown,
+    options: RsmRecordOptions | undefined,
+    id: number,
+    deadline: number,
+  ): void {
+    this.lane = Lane.requests;
+    this.id = id;
+    this.fill(pattern, packet.metadata, options, deadline);
+    this.encode(this.serializer === undefined ? data : this.serializer.serialize({ ...packet, data, id: String(id) }));
+  }
+
+  /** Writes the header. Returns its length in bytes; the payload is `encoded.payload`. */
+  write(writer: FrameWriter): number {
+    const inline = this.routeId === 0 ? this.pattern : undefined;
+    return this.lane === Lane.events
+      ? writer.event(this.routeId, inline, this.options, this.encoded.format)
+      : writer.request(this.routeId, inline, this.id, this.options, this.encoded.format);
+  }
+
+  /** Lets go of the payload. */
+  clear(): void {
+    this.encoded.payload = undefined;
+    this.options = NO_FRAME_OPTIONS;
+  }
+
+  private fill(
+    pattern: string,
+    metadata: Record<string, string> | undefined,
+    options: RsmRecordOptions | undefined,
+    deadline: number,
+  ): void {
+    this.pattern = pattern;
+    this.routeId = this.routes.idOf(pattern);
+    const serialized = this.serializer !== undefined;
+    if (options === undefined && metadata === undefined && !serialized) {
+      this.options = NO_FRAME_OPTIONS;
+    } else {
+      this.options = {
+        deadline,
+        idempotent: options?.idempotent === true && this.lane === Lane.requests,
+        serialized,
+        headers: options?.headers,
+        metadata,
+      };
+    }
+  }
+
+  private encode(value: unknown): void {
+    this.codec.encode(value, this.encoded);
+  }
+}

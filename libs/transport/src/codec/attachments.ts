@@ -1,0 +1,187 @@
+import { corrupt } from '../errors.js';
+import type { Encoded } from './codec.js';
+import { type BinaryValue, binaryTypeOf, bytesOf, isBinary, PayloadFormat, restoreBinary } from './format.js';
+import { encodeRaw, encodeText } from './raw.js';
+
+/*
+ * JSON with attachments:
+ *
+ *   uint32 n | n bytes of JSON text: [value, paths] | for each path: uint8 binary type, uint32 length, bytes
+ *
+ * (little-endian). The value has null where an attachment belongs; a path is the list of keys and indexes that lead there.
+ */
+type Path = (string | number)[];
+const ATTACHMENT_HEAD = 5;
+
+/** Fills `into`. Called for values that may hold binary values; where none is found the result is plain JSON. */
+export function encodeWithAttachments(value: object, into: Encoded): void {
+  const attachments = new Attachments();
+  const stripped = attachments.strip(value, '');
+  if (attachments.values.length === 0) {
+    encodeText(stripped, into);
+    return;
+  }
+  if (attachments.paths[0]!.length === 0) {
+    encodeRaw(attachments.values[0], into); // a toJSON that returned a binary value
+    return;
+  }
+  const text = JSON.stringify([stripped, attachments.paths]);
+  const textBytes = Buffer.byteLength(text);
+  let total = 4 + textBytes;
+  for (const attachment of attachments.values) {
+    total += ATTACHMENT_HEAD + attachment.byteLength;
+  }
+  const bytes = Buffer.allocUnsafe(total);
+  bytes.writeUInt32LE(textBytes, 0);
+  let position = 4 + bytes.write(text, 4, 'utf8');
+  for (const attachment of attachments.values) {
+    position = bytes.writeUInt8(binaryTypeOf(attachment), position);
+    position = bytes.writeUInt32LE(attachment.byteLength, position);
+    bytes.set(bytesOf(attachment), position);
+    position += attachment.byteLength;
+  }
+  into.format = PayloadFormat.jsonWithAttachments;
+  into.payload = bytes;
+}
+
+/** Takes the binary values out of a value. */
+class Attachments {
+  readonly paths: Path[] = [];
+  readonly values: BinaryValue[] = [];
+  private readonly path: Path = [];
+  private readonly ancestors = new Set<object>();
+
+  /** A copy that stringifies as `value` does (toJSON has been called already), with null for each binary value. */
+  strip(value: unknown, key: string): unknown {
+    if (typeof value !== 'object' || value === null) {
+      return value;
+    }
+    if (!isBinary(value) && typeof (value as { toJSON?: unknown }).toJSON === 'function') {
+      const replacement: unknown = (value as { toJSON(key: string): unknown }).toJSON(key);
+      return typeof replacement === 'object' && replacement !== null ? this.stripObject(replacement) : replacement;
+    }
+    return this.stripObject(value);
+  }
+
+  private stripObject(value: object): unknown {
+    if (isBinary(value)) {
+      this.paths.push([...this.path]);
+      this.values.push(value);
+      return null;
+    }
+    if (value instanceof Number || value instanceof String || value instanceof Boolean || value instanceof BigInt) {
+      return value; // JSON.stringify unwraps them
+    }
+    if (this.ancestors.has(value)) {
+      throw new TypeError(`Converting circular structure to JSON: the value at ${JSON.stringify(this.path)} contains itself`);
+    }
+    this.ancestors.add(value);
+    const copy = Array.isArray(value) ? this.stripArray(value) : this.stripProperties(value as Record<string, unknown>);
+    this.ancestors.delete(value);
+    return copy;
+  }
+
+  private stripArray(array: unknown[]): unknown[] {
+    const copy = new Array<unknown>(array.length);
+    for (let i = 0; i < array.length; i++) {
+      this.path.push(i);
+      copy[i] = this.strip(array[i], String(i));
+      this.path.pop();
+    }
+    return copy;
+  }
+
+  private stripProperties(object: Record<string, unknown>): Record<string, unknown> {
+    const copy: Record<string, unknown> = {};
+    for (const key of Object.keys(object)) {
+      const property = object[key];
+      if (typeof property === 'function') {
+        continue; // JSON leaves it out; a toJSON among them would be called a second time
+      }
+      this.path.push(key);
+      const stripped = this.strip(property, key);
+      this.path.pop();
+      if (key === '__proto__') {
+        Object.defineProperty(copy, key, { value: stripped, enumerable: true, writable: true, configurable: true });
+      } else {
+        copy[key] = stripped;
+      }
+    }
+    return copy;
+  }
+}
+
+/** The value in buffer[start..end). Throws RSM_CORRUPT_SEGMENT. */
+export function decodeWithAttachments(buffer: Buffer, start: number, end: number, owned: boolean): unknown {
+  if (end - start < 4) {
+    throw corrupt(`${end - start} bytes are too few for JSON with attachments`);
+  }
+  const textBytes = buffer.readUInt32LE(start);
+  let position = start + 4 + textBytes;
+  if (position > end) {
+    throw corrupt(`JSON text of ${textBytes} bytes in a payload of ${end - start}`);
+  }
+  const [value, paths] = parseTextAndPaths(buffer, start + 4, position);
+  for (const path of paths) {
+    if (end - position < ATTACHMENT_HEAD) {
+      throw corrupt(`${paths.length} attachments announced, the payload ends before`);
+    }
+    const type = buffer[position]!;
+    const length = buffer.readUInt32LE(position + 1);
+    position += ATTACHMENT_HEAD;
+    if (length > end - position) {
+      throw corrupt(`an attachment of ${length} bytes where ${end - position} are left`);
+    }
+    attach(value, path, restoreBinary(type, buffer, position, position + length, owned));
+    position += length;
+  }
+  if (position !== end) {
+    throw corrupt(`${end - position} bytes after the last attachment`);
+  }
+  return value;
+}
+
+function parseTextAndPaths(buffer: Buffer, start: number, end: number): [unknown, unknown[]] {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(buffer.toString('utf8', start, end));
+  } catch (error) {
+    throw corrupt('its JSON text cannot be parsed', error);
+  }
+  if (!Array.isArray(parsed) || parsed.length !== 2 || !Array.isArray(parsed[1])) {
+    throw corrupt('JSON with attachments is not [value, paths]');
+  }
+  return parsed as [unknown, unknown[]];
+}
+
+/** Walks own properties only, and replaces nothing but a null: no path leads to a prototype. */
+function attach(root: unknown, path: unknown, attachment: BinaryValue): void {
+  if (!Array.isArray(path) || path.length === 0) {
+    throw corrupt('the path of an attachment is not a list of keys');
+  }
+  let holder = root;
+  for (let i = 0; ; i++) {
+    const key: unknown = path[i];
+    if (typeof holder !== 'object' || holder === null || !isKeyOf(holder, key)) {
+      throw corrupt('the path of an attachment leads nowhere');
+    }
+    const next: unknown = (holder as Record<string | number, unknown>)[key];
+    if (i === path.length - 1) {
+      if (next !== null) {
+        throw corrupt('the path of an attachment leads to a place already taken');
+      }
+      (holder as Record<string | number, unknown>)[key] = attachment;
+      return;
+    }
+    if (typeof next === 'object' && next !== null && isBinary(next)) {
+      throw corrupt('the path of an attachment leads into another one');
+    }
+    holder = next;
+  }
+}
+
+function isKeyOf(holder: object, key: unknown): key is string | number {
+  return Array.isArray(holder)
+    ? Number.isInteger(key) && Object.hasOwn(holder, key as number)
+    : typeof key === 'string' && Object.hasOwn(holder, key);
+}

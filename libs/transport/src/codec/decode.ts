@@ -1,0 +1,52 @@
+import { corrupt } from '../errors.js';
+import { decodeWithAttachments } from './attachments.js';
+import { BinaryType, FORMAT_MASK, PayloadFormat, restoreBinary } from './format.js';
+import { decodeMsgpack } from './msgpack.codec.js';
+
+/**
+ * The value a sender encoded as buffer[start..end) in `format` (the byte of the frame). Where the Buffer is `owned` by this message, Buffers and typed arrays are
+ * views on it if the alignment allows; else everything kept is copied. Throws RSM_CORRUPT_SEGMENT for bytes that cannot be decoded.
+ */
+export function decode(format: number, buffer: Buffer, start: number, end: number, owned: boolean): unknown {
+  if (!(start >= 0 && start <= end && end <= buffer.length)) {
+    throw corrupt(`a payload from ${start} to ${end} in ${buffer.length} bytes`);
+  }
+  switch (format) {
+    case PayloadFormat.none:
+      if (start !== end) {
+        throw corrupt(`${end - start} bytes where none are due`);
+      }
+      return undefined;
+    case PayloadFormat.json:
+      return parseJson(buffer, start, end);
+    case PayloadFormat.msgpack:
+      return decodeMsgpack(buffer, start, end, owned);
+    case PayloadFormat.string:
+      return readText(buffer, start, end);
+    case PayloadFormat.buffer:
+      return restoreBinary(BinaryType.buffer, buffer, start, end, owned);
+    case PayloadFormat.jsonWithAttachments:
+      return decodeWithAttachments(buffer, start, end, owned);
+    default:
+      if ((format & FORMAT_MASK) === PayloadFormat.binary && format <= 0xff) {
+        return restoreBinary(format >> 4, buffer, start, end, owned);
+      }
+      throw corrupt(`payload format ${format} does not exist`);
+  }
+}
+
+function parseJson(buffer: Buffer, start: number, end: number): unknown {
+  try {
+    return JSON.parse(buffer.toString('utf8', start, end));
+  } catch (error) {
+    throw corrupt('its JSON text cannot be parsed', error);
+  }
+}
+
+function readText(buffer: Buffer, start: number, end: number): string {
+  try {
+    return buffer.toString('utf8', start, end);
+  } catch (error) {
+    throw corrupt(`${end - start} bytes are too long for a string`, error);
+  }
+}

@@ -1,0 +1,6 @@
+/** Identifies this transport wherever Nest asks for a transport id (`@EventPattern('x', RSM_TRANSPORT)`); the same symbol in every copy of the package. */
+export const RSM_TRANSPORT: unique symbol = Symbol.for('nestjs-rsm');
+
+/** Connection states reported by the `status` streams of RsmClient and RsmServer. */
+export const RsmStatus = { CONNECTED: 'connected', DISCONNECTED: 'disconnected', RECONNECTING: 'reconnecting' } as const;
+export type RsmStatus = (typeof RsmStatus)[keyof typeof RsmStatus];

@@ -1,0 +1,2 @@
+export { RsmContext } from './rsm.context.js';
+export type { RsmContextHost } from './rsm.context.js';

@@ -1,0 +1,64 @@
+/*
+ * The header before each payload, little-endian:
+ *
+ * ```
+ *   0        1        2        3        4                 8
+ *   +--------+--------+--------+--------+-----------------+-------------------------------------------------------------+
+ *   | kind   | format | flags  | 0      | uint32 route id | [pattern] [uint32 id] [float64 deadline] [uint32 n, extras] |  event, request
+ *   |        |        |        |        | uint32 id       |                                                             |  reply, cancel, route
+ *   +--------+--------+--------+--------+-----------------+-------------------------------------------------------------+
+ * ```
+ *
+ * An inline pattern has its length in bytes in place of the route id and its UTF-8 bytes right behind. The id is a request's only. Extras are JSON text:
+ * { h: headers, m: metadata }. A route frame carries its pattern as UTF-8 payload; a cancel frame carries nothing.
+ */
+export const FrameKind = { event: 1, request: 2, cancel: 3, route: 4, reply: 5 } as const;
+export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
+
+/** Flags of events and requests. */
+export const FrameFlag = {
+  /** Headers or metadata follow as JSON. */
+  extras: 1,
+  deadline: 2,
+  idempotent: 4,
+  /** The payload is a whole packet made by the user's serializer. */
+  serialized: 8,
+  /** The pattern stands in the frame; else a route id does, announced by a route frame before. */
+  inlinePattern: 16,
+} as const;
+
+/** Flags of replies. */
+export const ReplyFlag = {
+  error: 1,
+  /** Nothing follows for this request. */
+  last: 2,
+  /** The payload is a value of the reply; without it the frame only ends the reply. */
+  response: 4,
+  /** The payload is a whole packet made by the user's serializer. */
+  serialized: 8,
+} as const;
+
+export const ALL_FRAME_FLAGS = 31;
+export const ALL_REPLY_FLAGS = 15;
+export const FIXED_BYTES = 8;
+
+/** Headers longer than this (long inline pattern, many headers) are refused by the sender with RSM_MESSAGE_TOO_LARGE. */
+export const MAX_HEADER_BYTES = 60 * 1024;
+
+/** What a sender may add to an event or request. Made once and reused where nothing is set. */
+export interface FrameOptions {
+  /** CLOCK_MONOTONIC milliseconds (see monotonicMilliseconds) after which the request must not start; 0: none. */
+  deadline: number;
+  idempotent: boolean;
+  serialized: boolean;
+  headers: Readonly<Record<string, unknown>> | undefined;
+  metadata: Readonly<Record<string, unknown>> | undefined;
+}
+
+export const NO_FRAME_OPTIONS: Readonly<FrameOptions> = Object.freeze({
+  deadline: 0,
+  idempotent: false,
+  serialized: false,
+  headers: undefined,
+  metadata: undefined,
+});

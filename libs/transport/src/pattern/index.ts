@@ -1,0 +1,2 @@
+export { compile, hasWildcards } from './wildcards.js';
+export type { PatternMatcher } from './wildcards.js';

@@ -1,0 +1,3 @@
+export { RsmServer } from './rsm.server.js';
+export type { RsmServerEvents } from './rsm.server.js';
+export type { RsmServerCounters } from './server-counters.js';

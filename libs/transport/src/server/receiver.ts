@@ -1,0 +1,228 @@
+import { Lane, type MessageBatch, Outcome, RsmError } from '@nestjs-rsm/segments';
+import { decode } from '../codec/index.js';
+import { corrupt } from '../errors.js';
+import { FrameKind, FrameReader, ReplyFlag } from '../frame/index.js';
+import { EventJob } from './event-dispatch.js';
+import type { Route } from './handler-registry.js';
+import { RequestRun } from './request-dispatch.js';
+import type { ServerConnection } from './server-connection.js';
+import type { ServerRuntime } from './server-runtime.js';
+
+type Extras = Record<string, unknown> | undefined;
+
+/** What is kept of a frame while the user's deserializer works on it, perhaps asynchronously. */
+interface Arrival {
+  readonly connection: ServerConnection;
+  readonly delivery: number;
+  readonly attempt: number;
+  readonly isRequest: boolean;
+  readonly id: number;
+  readonly idempotent: boolean;
+  readonly deadline: number;
+  readonly headers: Extras;
+  readonly metadata: Extras;
+}
+
+interface Packet {
+  pattern?: unknown;
+  data?: unknown;
+  metadata?: Extras;
+}
+
+const CANCELLED = new RsmError('RSM_CONNECTION_LOST', 'The client cancelled the request.');
+
+/** Reads what clients send and begins the work. A frame that breaks the rules ends its connection; no other notices. */
+export class Receiver {
+  private readonly reader = new FrameReader();
+
+  constructor(private readonly runtime: ServerRuntime) {}
+
+  receive(batch: MessageBatch): void {
+    const { reader } = this;
+    for (let i = 0; i < batch.count; i++) {
+      const connection = batch.connection(i).data as ServerConnection;
+      const lane = batch.lane(i);
+      try {
+        if (connection.broken) {
+          this.drop(lane, batch.delivery(i));
+          continue;
+        }
+        const buffer = batch.buffer(i);
+        reader.read(buffer, batch.offset(i), batch.length(i));
+        if (lane === Lane.immediate) {
+          this.receiveImmediate(connection, buffer);
+        } else {
+          this.receiveMessage(connection, lane, batch.delivery(i), batch.attempt(i), buffer, batch.owned(i));
+        }
+      } catch (error) {
+        this.refuse(connection, error);
+        this.drop(lane, batch.delivery(i));
+      }
+    }
+  }
+
+  private receiveImmediate(connection: ServerConnection, buffer: Buffer): void {
+    const { reader } = this;
+    if (reader.kind === FrameKind.route) {
+      connection.announce(reader.id, reader.pattern!, reader.payloadEnd - reader.payloadStart);
+    } else if (reader.kind === FrameKind.cancel) {
+      connection.requests.get(reader.id)?.cancel(CANCELLED, false);
+    } else {
+      throw corrupt(`a frame of kind ${reader.kind} on lane 0 (${buffer.length} bytes)`);
+    }
+  }
+
+  private receiveMessage(
+    connection: ServerConnection,
+    lane: Lane,
+    delivery: number,
+    attempt: number,
+    buffer: Buffer,
+    owned: boolean,
+  ): void {
+    const { reader, runtime } = this;
+    const isRequest = reader.kind === FrameKind.request;
+    if (reader.kind !== (lane === Lane.events ? FrameKind.event : FrameKind.request)) {
+      throw corrupt(`a frame of kind ${reader.kind} on lane ${lane}`);
+    }
+    if (runtime.draining && connection.connection.open) {
+      runtime.counters.returnedMessages++;
+      runtime.unstart(delivery);
+      runtime.settle(delivery, Outcome.returned);
+      return;
+    }
+    if (isRequest && !connection.connection.open) {
+      runtime.settle(delivery, Outcome.done); // nobody waits for the reply
+      return;
+    }
+    if (isRequest && connection.requests.has(reader.id)) {
+      throw corrupt(`request ${reader.id} is open already`);
+    }
+    const { headers, metadata } = reader;
+    const data = decode(reader.format, buffer, reader.payloadStart, reader.payloadEnd, owned);
+    if (runtime.customDeserializer || reader.serialized) {
+      this.deserialize(connection, delivery, attempt, isRequest, headers, metadata, data);
+      return;
+    }
+    const inline = reader.pattern;
+    const route = inline === undefined ? connection.route(reader.routeId) : runtime.registry.resolve(inline);
+    if (isRequest) {
+      new RequestRun(runtime, connection, delivery, reader.id, reader.idempotent, reader.deadline, data).run(
+        route,
+        attempt,
+        headers,
+        metadata,
+      );
+    } else {
+      new EventJob(runtime, connection, delivery, route, data).run(attempt, headers, metadata);
+    }
+  }
+
+  /** By way of Nest's deserializer, which is given the whole packet and may answer later. */
+  private deserialize(
+    connection: ServerConnection,
+    delivery: number,
+    attempt: number,
+    isRequest: boolean,
+    headers: Extras,
+    metadata: Extras,
+    data: unknown,
+  ): void {
+    const { reader, runtime } = this;
+    const { id, idempotent, deadline } = reader;
+    const arrival: Arrival = { connection, delivery, attempt, isRequest, id, idempotent, deadline, headers, metadata };
+    const packet = reader.serialized ? data : this.packetOf(connection, isRequest, metadata, data);
+    let result: unknown;
+    try {
+      result = runtime.deserializer.deserialize(packet as object);
+    } catch (error) {
+      this.refuseArrival(arrival, error);
+      return;
+    }
+    if (result instanceof Promise) {
+      runtime.enter();
+      result
+        .then(
+          (deserialized: unknown) => this.dispatch(arrival, deserialized),
+          (error: unknown) => this.refuseArrival(arrival, error),
+        )
+        .finally(() => runtime.leave());
+    } else {
+      this.dispatch(arrival, result);
+    }
+  }
+
+  private packetOf(connection: ServerConnection, isRequest: boolean, metadata: Extras, data: unknown): object {
+    const { reader } = this;
+    const pattern = reader.pattern ?? connection.route(reader.routeId).pattern;
+    const packet: Record<string, unknown> = { pattern, data };
+    if (metadata !== undefined) {
+      packet['metadata'] = metadata;
+    }
+    if (isRequest) {
+      packet['id'] = String(reader.id);
+    }
+    return packet;
+  }
+
+  private dispatch(arrival: Arrival, deserialized: unknown): void {
+    const { runtime } = this;
+    const { connection, delivery, attempt, isRequest, headers } = arrival;
+    const packet = (deserialized ?? {}) as Packet;
+    const metadata = packet.metadata ?? arrival.metadata;
+    const route: Route = runtime.registry.resolve(patternText(packet.pattern));
+    if (!isRequest) {
+      new EventJob(runtime, connection, delivery, route, packet.data).run(attempt, headers, metadata);
+    } else if (connection.connection.open && !connection.requests.has(arrival.id)) {
+      const { id, idempotent, deadline } = arrival;
+      new RequestRun(runtime, connection, delivery, id, idempotent, deadline, packet.data).run(route, attempt, headers, metadata);
+    } else {
+      runtime.settle(delivery, Outcome.done);
+    }
+  }
+
+  /** The user's deserializer failed: it is logged, and a request gets an error. */
+  private refuseArrival(arrival: Arrival, error: unknown): void {
+    const { logger } = this.runtime;
+    logger.error(error);
+    if (arrival.isRequest) {
+      try {
+        arrival.connection.replies.send(arrival.id, ReplyFlag.error | ReplyFlag.last, true, {
+          status: 'error',
+          message: 'Internal server error',
+        });
+      } catch (fault) {
+        logger.error(fault);
+      }
+    }
+    this.runtime.settle(arrival.delivery, Outcome.failed);
+  }
+
+  private refuse(connection: ServerConnection, error: unknown): void {
+    const { runtime } = this;
+    const { pid, uid, identity } = connection.connection.peer;
+    const reason = error instanceof Error ? error.message : String(error);
+    connection.broken = true;
+    runtime.counters.brokenConnections++;
+    runtime.logger.error(`The connection of client ${identity} (process ${pid}, user ${uid}) is ended: ${reason}`);
+    connection.connection.close();
+  }
+
+  private drop(lane: Lane, delivery: number): void {
+    if (lane !== Lane.immediate) {
+      this.runtime.settle(delivery, Outcome.failed);
+    }
+  }
+}
+
+/** As Nest has it, also where a packet brings no pattern. */
+function patternText(pattern: unknown): string {
+  if (typeof pattern === 'string') {
+    return pattern;
+  }
+  try {
+    return JSON.stringify(pattern) ?? 'undefined';
+  } catch {
+    return '[UNSERIALIZABLE_PATTERN]';
+  }
+}
