@@ -1,0 +1,69 @@
+import { type Connection, Connector, type Endpoint, Lane, Listener, Outcome, type SendWatcher } from '@nestjs-rsm/segments';
+import type { RawConnection, RawPeer, RawReceiver } from './peer.js';
+
+const service = 'bench-segments';
+
+/** The channels under the transport. */
+export const segments: RawPeer = {
+  layer: 'raw',
+  name: 'segments',
+
+  async serve({ folder }, receive) {
+    const listener = new Listener({ service, directory: folder });
+    receiveInto(listener, receive);
+    await listener.listen();
+    return { address: { folder }, close: () => listener.close() };
+  },
+
+  async connect(address, receive) {
+    const connector = new Connector({ service, directory: String(address.folder) });
+    receiveInto(connector, receive);
+    await connector.ready();
+    const [connection] = connector.connections;
+    return { connection: rawConnection(connection!), close: () => connector.close() };
+  },
+};
+
+function receiveInto(endpoint: Endpoint, receive: RawReceiver): void {
+  endpoint.onMessages = (batch) => {
+    for (let i = 0; i < batch.count; i++) {
+      receive(rawConnection(batch.connection(i)), batch.buffer(i), batch.offset(i), batch.length(i));
+      if (batch.lane(i) !== Lane.immediate) endpoint.settle(batch.delivery(i), Outcome.done);
+    }
+  };
+}
+
+function rawConnection(connection: Connection): SegmentsConnection {
+  return (connection.data ??= new SegmentsConnection(connection)) as SegmentsConnection;
+}
+
+class SegmentsConnection implements RawConnection {
+  private queued = 0;
+  private room: Promise<void> | undefined;
+  private resolveRoom: (() => void) | undefined;
+  private rejectRoom: ((error: Error) => void) | undefined;
+
+  /** One for all messages: only the number of those that wait matters. */
+  private readonly watcher: SendWatcher = {
+    committed: () => {
+      if (--this.queued === 0) {
+        this.resolveRoom!();
+        this.room = undefined;
+      }
+    },
+    failed: (error) => this.rejectRoom!(error),
+  };
+
+  constructor(private readonly connection: Connection) {}
+
+  send(bytes: Uint8Array, kind: 'one-way' | 'answered'): Promise<void> | undefined {
+    const lane = kind === 'one-way' ? Lane.events : Lane.immediate;
+    if (this.connection.send(lane, 0, bytes, this.watcher) > 0) return undefined;
+    this.queued++;
+    this.room ??= new Promise((resolve, reject) => {
+      this.resolveRoom = resolve;
+      this.rejectRoom = reject;
+    });
+    return this.room;
+  }
+}

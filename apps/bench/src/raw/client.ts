@@ -1,0 +1,46 @@
+import type { ClientSession } from '../client-session.js';
+import { rawPayload, TAG_OFFSET } from '../payloads.js';
+import type { Address, RawPeer } from '../peers/index.js';
+import { checkTally, type TallyResult } from '../tally.js';
+import { rawWorkload } from '../workloads/index.js';
+import { Tag } from './tags.js';
+
+export async function connectRaw(peer: RawPeer, address: Address): Promise<ClientSession> {
+  /** Takes the next message; there is never more than one expected. */
+  let take: ((buffer: Buffer, offset: number, length: number) => void) | undefined;
+  const { connection, close } = await peer.connect(address, (_connection, buffer, offset, length) => take!(buffer, offset, length));
+
+  /** Sends a message for the server itself and resolves with its answer. */
+  const ask = (tag: number, number: number, text = ''): Promise<string> =>
+    new Promise((resolve) => {
+      take = (buffer, offset, length) => resolve(buffer.toString('utf8', offset, offset + length));
+      const head = Buffer.alloc(TAG_OFFSET + 1);
+      head.writeUInt32LE(number, 0);
+      head[TAG_OFFSET] = tag;
+      connection.send(Buffer.concat([head, Buffer.from(text)]), 'answered');
+    });
+
+  return {
+    async run(workload, payloadName, { warmUp, time }) {
+      const payload = rawPayload(payloadName);
+      const answer = (bytes: Buffer): Promise<number> => {
+        bytes[TAG_OFFSET] = Tag.echo;
+        return new Promise((resolve) => {
+          take = (buffer, offset, length) => resolve(payload.numberAt(buffer, offset, length));
+          connection.send(bytes, 'answered');
+        });
+      };
+      const reached = async (sent: number): Promise<void> => checkTally(JSON.parse(await ask(Tag.reach, sent)) as TallyResult, sent);
+      const measure = async (milliseconds: number) => {
+        await ask(Tag.prepare, 0, payloadName);
+        return rawWorkload(workload).run({ connection, payload, time: milliseconds, answer, reached });
+      };
+      await measure(warmUp);
+      return measure(time);
+    },
+    async open(): Promise<void> {
+      throw new Error(`The peer ${peer.name} has one connection for each process.`);
+    },
+    close,
+  };
+}

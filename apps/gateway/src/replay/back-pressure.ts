@@ -1,0 +1,20 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import { type ClientProxy, ClientTCP } from '@nestjs/microservices';
+
+/**
+ * To be awaited between awaited emits: gives the event loop a turn, so that messages leave and HTTP is answered.
+ *
+ * An RsmClient's emit completes when the event lies in the receiver's memory, so awaiting it is enough. ClientTCP's completes at once,
+ * the event still in this process: without a look at its socket everything piles up here, and beyond 128 MiB the connection is cut.
+ */
+export async function turn(client: ClientProxy): Promise<void> {
+  if (client instanceof ClientTCP) {
+    const socket = client.unwrap<Socket>();
+    if (socket.writableNeedDrain) {
+      await once(socket, 'drain');
+    }
+  }
+  await setImmediate();
+}

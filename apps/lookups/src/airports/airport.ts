@@ -1,0 +1,9 @@
+export interface Airport {
+  iata: string;
+  name: string;
+  city: string;
+  state: string;
+  country: string;
+  latitude: number;
+  longitude: number;
+}
