@@ -295,8 +295,12 @@ class NativeEndpoint final : public Napi::ObjectWrap<NativeEndpoint>, public End
   void notice(const Napi::CallbackInfo& info) { endpoint().notice(number(info[0])); }
   void closeConnection(const Napi::CallbackInfo& info) { endpoint().close(number(info[0])); }
   void trim(const Napi::CallbackInfo&) { endpoint().trim(); }
-  void keepAlive(const Napi::CallbackInfo&) { core_->loop.keepAlive(true); }
-  void letDie(const Napi::CallbackInfo&) { core_->loop.keepAlive(false); }
+  void keepAlive(const Napi::CallbackInfo&) {
+    if (!finished_) core_->loop.keepAlive(true);
+  }
+  void letDie(const Napi::CallbackInfo&) {
+    if (!finished_) core_->loop.keepAlive(false);
+  }
 
   Napi::Value inFlight(const Napi::CallbackInfo& info) {
     return Napi::Number::New(env_, static_cast<double>(endpoint().inFlight(number(info[0]))));

@@ -59,6 +59,8 @@ SendResult Endpoint::send(uint32_t id, const MessageParts& message, const SendOp
   SendResult result = c->source->send(message, options);
   if (result.status == SendStatus::kNoRoom && c->source->releasesPending()) {
     poll(*c);
+    activate(*c);  // taking releases ended this side's wait for more: it begins anew before the next sleep
+    startPolling();
     result = c->source->send(message, options);
   }
   if (result.status == SendStatus::kNoRoom) {
@@ -268,6 +270,7 @@ uint32_t Endpoint::fillBatch(std::vector<Bytes>& owned, bool& more) {
     }
     ++visited;
     if (!c.referencesLeft()) {
+      if (c.hungUp) ending_.push_back(c.id);  // half a message may have been its last: no settlement would bring it there
       c.queued = false;
       pending_[nextPending_] = pending_.back();
       pending_.pop_back();
@@ -404,6 +407,7 @@ void Endpoint::reportRoom() {
 }
 
 void Endpoint::giveBack(Connection& c) {
+  if (c.hungUp) return;  // to nobody: a departed sender's messages are finished here
   for (const uint32_t lane : {kLaneEvents, kLaneRequests}) {
     auto& queue = c.lanes[lane];
     for (; !queue.empty(); queue.pop())
@@ -425,6 +429,7 @@ uint64_t Endpoint::inFlight(uint32_t id) {
   if (!c || !c->source) return 0;
   if (c->source->releasesPending()) {
     poll(*c);
+    activate(*c);  // see send()
     startPolling();
   }
   return c->source->inFlight();

@@ -360,7 +360,6 @@ void Endpoint::hangUp(Connection& c) {
     released_.clear();
     c.source->takeReleases(released_);
     for (auto& r : released_) reports_.push_back({c.id, std::move(r)});
-    if (returning_) giveBack(c);
   }
   ending_.push_back(c.id);
   startPolling();
