@@ -157,12 +157,13 @@ inline bool settleDown(const std::vector<Node*>& nodes) {
 
 /// Turns the loops until `done`, or until nothing can happen any more.
 inline bool runUntil(const std::vector<Node*>& nodes, const std::function<bool()>& done) {
-  for (int turns = 0; turns < 500'000 && !done(); ++turns) {
+  for (int turns = 0; turns < 500'000; ++turns) {
+    if (done()) return true;
     bool did = false;
     for (Node* node : nodes) did |= node->loop.iterate();
     if (!did) return done();
   }
-  return done();
+  return false;
 }
 
 /// A listener and a client of it, greeted; formed once something was sent.

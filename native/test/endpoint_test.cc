@@ -222,7 +222,6 @@ TEST("a message as long as the whole batch arena, and longer, is delivered") {
   for (const std::size_t length : {900, 1000, 1001, 100, 200'000, 5}) {
     sent.push_back(pattern(length, 1));
     CHECK(check::runUntil({&service.server, &service.client}, [&] { return service.client.committed(service.here, sent.back()); }));
-    std::fprintf(stderr, "%zu: %d inflight %lu corrupt %s\n", length, (int)service.client.send(service.here, pattern(length,1)).status, service.client.endpoint.inFlight(service.here), service.client.said.closed.size() ? service.client.said.closed[0].reason.c_str() : "");
   }
   service.settleDown();
   CHECK(service.server.said.texts() == sent);

@@ -67,7 +67,7 @@ TEST("M5: where the group that M3 prefers cannot hold the message, a group with 
   CHECK_EQ(chosen({{100, 90, 90}, {200, 90, 90}, {300, 90, 90}, {400, 90, 90}}, 350), (std::vector<uint32_t>{2, 1, 3}));
 }
 
-TEST("M3, M5, M10: selection agrees with METHOD.md's words for every length over random geometries") {
+TEST("M3, M5, M10: selection agrees with docs/method.md for every length over random geometries") {
   check::forSeeds(60, [](check::Random& random) {
     const auto geometry = check::randomGeometry(random);
     const GroupSelection selection(rsm::layOut(geometry).segments);

@@ -28,9 +28,17 @@ const tell =
 const patterns: ConformanceCase[] = [
   { name: 'a string pattern', act: ask('string', 1), values: [{ by: 'string', data: 1 }] },
   { name: 'an object pattern', act: ask({ cmd: 'object', nested: { b: 1, a: 'x' } }), values: [{ by: 'object', data: 0 }] },
-  { name: 'an object pattern with its keys in another order', act: ask({ nested: { a: 'x', b: 1 }, cmd: 'object' }), values: [{ by: 'object', data: 0 }] },
+  {
+    name: 'an object pattern with its keys in another order',
+    act: ask({ nested: { a: 'x', b: 1 }, cmd: 'object' }),
+    values: [{ by: 'object', data: 0 }],
+  },
   { name: 'a string that looks like the JSON of an object pattern', act: ask('{"cmd":"json"}'), values: [{ by: 'json', data: 0 }] },
-  { name: 'the same with spaces and more keys', act: ask('{ "nested": {"a":"x","b":1}, "cmd": "object" }'), values: [{ by: 'object', data: 0 }] },
+  {
+    name: 'the same with spaces and more keys',
+    act: ask('{ "nested": {"a":"x","b":1}, "cmd": "object" }'),
+    values: [{ by: 'object', data: 0 }],
+  },
   { name: 'a number', act: ask(7), values: [{ by: 'number', data: 0 }] },
   { name: 'a string that looks like a number', act: ask('7'), values: [{ by: 'number', data: 0 }] },
   { name: 'a string that looks like a JSON list', act: ask('[1,2]'), values: [], error: NO_HANDLER },
@@ -50,7 +58,21 @@ const patterns: ConformanceCase[] = [
   { name: 'an undefined pattern', act: (client) => client.send(undefined, 0), values: [], error: INVALID },
 ];
 
-const echoed: unknown[] = [0, -1.5, '', 'text', 'größe ✈ 𝄞', true, false, [], {}, [1, [2, [3]]], { a: { b: [null, { c: '' }] } }, [null], { '': 1 }];
+const echoed: unknown[] = [
+  0,
+  -1.5,
+  '',
+  'text',
+  'größe ✈ 𝄞',
+  true,
+  false,
+  [],
+  {},
+  [1, [2, [3]]],
+  { a: { b: [null, { c: '' }] } },
+  [null],
+  { '': 1 },
+];
 
 const payloads: ConformanceCase[] = [
   ...echoed.map((data) => ({ name: `the payload ${JSON.stringify(data)}`, act: ask('echo', data), values: [data] })),
@@ -63,7 +85,12 @@ const payloads: ConformanceCase[] = [
   { name: 'a string that looks like an object stays a string', act: ask('type', '{"a":1}'), values: ['string'] },
   { name: 'a null payload', act: ask('echo', null), values: [], error: INVALID },
   { name: 'an undefined payload', act: (client) => client.send('echo', undefined), values: [], error: INVALID },
-  { name: 'a payload that JSON refuses', act: ask('echo', { n: 10n }), values: [], error: { name: 'TypeError', message: 'Do not know how to serialize a BigInt' } },
+  {
+    name: 'a payload that JSON refuses',
+    act: ask('echo', { n: 10n }),
+    values: [],
+    error: { name: 'TypeError', message: 'Do not know how to serialize a BigInt' },
+  },
 ];
 
 const replies: ConformanceCase[] = [

@@ -30,7 +30,6 @@ async function outcomeOf({ act, log: expected = [] }: ConformanceCase, client: C
   await eventually(async () => {
     const noted: unknown[] = await service.call('log');
     expect(noted.length).toBeGreaterThanOrEqual(expected.length);
-
   });
   // A request after the events: whatever they had to bring about is there.
   await observe(client.send('echo', 0));

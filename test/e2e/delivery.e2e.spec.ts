@@ -141,6 +141,17 @@ describe('RsmRetriableException', () => {
     expect(await log()).toEqual(['h attempt 1', 'h attempt 2']);
   });
 
+  it("waits the exception's own delay, in place of the client's", async () => {
+    await begin({}, { retryDelay: () => 0 });
+    expect((await confirm('retriable-delay', 'n')).end).toBe('complete');
+    expect(await log()).toEqual(['n attempt 1', 'n attempt 2']);
+  });
+
+  it.each(['json', 'msgpack'] as const)('of a request is an error like any RpcException (codec %s)', async (codec) => {
+    await begin({ codec });
+    expect((await observe(client.send('retriable-request', 0))).error).toEqual({ status: 'error', message: 'of a request' });
+  });
+
   it('ends as a dead letter after maxAttempts deliveries, which onDeadLetter is told', async () => {
     await begin({}, { maxAttempts: 3 });
     const record = new RsmRecordBuilder({ name: 'i', until: 100 }).setHeaders({ trace: 'x' }).setConfirm().build();

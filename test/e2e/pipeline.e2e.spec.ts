@@ -69,14 +69,19 @@ describe('a hybrid app without inheritAppConfig', () => {
   it('runs guards and interceptors for events', async () => {
     await confirm('guarded-event', { name: 'welcome' });
     await observe(client.emit('guarded-event', new RsmRecordBuilder({ name: 'refused', banned: true }).setConfirm().build()));
-    expect(await service.call('log')).toEqual(['guard rpc true guardedEvent', 'before guardedEvent', 'event welcome', 'guard rpc true guardedEvent']);
+    expect(await service.call('log')).toEqual([
+      'guard rpc true guardedEvent',
+      'before guardedEvent',
+      'event welcome',
+      'guard rpc true guardedEvent',
+    ]);
   });
 
   it('makes a request-scoped provider for each message, which can have the message injected', async () => {
     const first = await send({ cmd: 'scoped' }, { id: 1 });
     const second = await send({ cmd: 'scoped' }, { id: 2 });
     expect(second.number).toBe(first.number + 1);
-    expect(second).toMatchObject({ data: { id: 2 }, pattern: '{"cmd":"scoped"}', isRsm: true });
+    expect(second).toMatchObject({ data: { id: 2 }, pattern: { cmd: 'scoped' }, isRsm: true });
     await confirm('scoped-event', { id: 3 });
     expect((await service.call('log')).map((line: string) => JSON.parse(line))).toEqual([
       { number: first.number + 2, data: { id: 3 }, pattern: 'scoped-event', isRsm: true },
@@ -107,7 +112,9 @@ describe('a hybrid app without inheritAppConfig', () => {
     });
     expect(await lastValueFrom(traced.send('context', { id: 1 }))).toMatchObject({ headers: {}, metadata: { traceparent: '00-abc' } });
     await lastValueFrom(traced.emit('context-event', { id: 2 }));
-    await eventually(async () => expect(await service.call('log')).toEqual(['{"headers":{},"metadata":{"traceparent":"00-abc"},"attempt":1}']));
+    await eventually(async () =>
+      expect(await service.call('log')).toEqual(['{"headers":{},"metadata":{"traceparent":"00-abc"},"attempt":1}']),
+    );
     expect(packets).toEqual([
       { pattern: 'context', data: { id: 1 } },
       { pattern: 'context-event', data: { id: 2 } },

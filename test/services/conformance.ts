@@ -178,13 +178,11 @@ class ErrorsController {
 
   @MessagePattern('error-string')
   errorString() {
-    // eslint-disable-next-line @typescript-eslint/only-throw-error
     throw 'a string';
   }
 
   @MessagePattern('error-undefined')
   errorUndefined() {
-    // eslint-disable-next-line @typescript-eslint/only-throw-error
     throw undefined;
   }
 

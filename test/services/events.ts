@@ -79,7 +79,25 @@ class EventsController {
   @EventPattern<string>('retriable-stream')
   retriableStream(@Payload() name: string, @Ctx() context: RsmContext): Observable<unknown> {
     log.push(`${name} attempt ${context.getAttempt()}`);
-    return context.getAttempt() === 1 ? concat(timer(1), throwError(() => new RsmRetriableException())) : of('well');
+    return context.getAttempt() === 1
+      ? concat(
+          timer(1),
+          throwError(() => new RsmRetriableException()),
+        )
+      : of('well');
+  }
+
+  @EventPattern<string>('retriable-delay')
+  retriableDelay(@Payload() name: string, @Ctx() context: RsmContext) {
+    log.push(`${name} attempt ${context.getAttempt()}`);
+    if (context.getAttempt() === 1) {
+      throw new RsmRetriableException('in a moment', { delay: 5 });
+    }
+  }
+
+  @MessagePattern('retriable-request')
+  retriableRequest() {
+    throw new RsmRetriableException('of a request');
   }
 
   @EventPattern<string>('failure')

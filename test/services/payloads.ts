@@ -2,11 +2,11 @@ import { Controller, Module } from '@nestjs/common';
 import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { expose } from './fixture/fixture.js';
+import { mapFile } from './fixture/map-file.js';
 import { serve } from './fixture/serve.js';
 
-const MAP = createRequire(import.meta.url).resolve('vega-datasets/data/us-10m.json');
+const MAP = mapFile(import.meta.url);
 const events: unknown[] = [];
 
 @Controller()

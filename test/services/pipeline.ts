@@ -22,7 +22,15 @@ import {
   UsePipes,
 } from '@nestjs/common';
 import { NestFactory, REQUEST } from '@nestjs/core';
-import { Ctx, EventPattern, MessagePattern, type MicroserviceOptions, Payload, type RequestContext, RpcException } from '@nestjs/microservices';
+import {
+  Ctx,
+  EventPattern,
+  MessagePattern,
+  type MicroserviceOptions,
+  Payload,
+  type RequestContext,
+  RpcException,
+} from '@nestjs/microservices';
 import { RsmContext, RsmServer } from 'nestjs-rsm';
 import { catchError, map, throwError } from 'rxjs';
 import { expose, fixtureOptions, onStop, ready } from './fixture/fixture.js';
@@ -60,7 +68,9 @@ class WrapInterceptor implements NestInterceptor {
     log.push(`before ${context.getHandler().name}`);
     return next.handle().pipe(
       map((value: unknown) => ({ wrapped: value })),
-      catchError((error: Error) => throwError(() => (error instanceof RpcException ? error : new RpcException(`intercepted ${error.message}`)))),
+      catchError((error: Error) =>
+        throwError(() => (error instanceof RpcException ? error : new RpcException(`intercepted ${error.message}`))),
+      ),
     );
   }
 }

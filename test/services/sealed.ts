@@ -1,6 +1,7 @@
 import { Controller, Module } from '@nestjs/common';
 import { Ctx, EventPattern, MessagePattern, Payload, RpcException } from '@nestjs/microservices';
 import type { RsmContext } from 'nestjs-rsm';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { of } from 'rxjs';
 import { expose, fixtureOptions } from './fixture/fixture.js';
 import { open, seal } from './fixture/seal.js';
@@ -48,7 +49,12 @@ await serve(SealedModule, {
     service: 'sealed',
     serializer: { serialize: seal },
     deserializer: {
-      deserialize: asynchronous ? (message: unknown) => new Promise((resolve) => setImmediate(() => resolve(deserialize(message)))) : deserialize,
+      deserialize: asynchronous
+        ? async (message: unknown) => {
+            await nextTurn();
+            return deserialize(message);
+          }
+        : deserialize,
     },
   },
 });

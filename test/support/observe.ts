@@ -19,4 +19,3 @@ export function observe(source: Observable<unknown>): Promise<Seen> {
     });
   });
 }
-

@@ -167,6 +167,8 @@ export abstract class Endpoint extends EventEmitter<EndpointEvents> {
     clearInterval(this.anchor);
     this.anchor = undefined;
     const connections = [...this.live];
+    // What was settled in this turn is finished: its sender must not take it for lost.
+    this.native.flush();
     for (const connection of connections) {
       connection.closedHere = true;
       connection.end(connection.inFlight);

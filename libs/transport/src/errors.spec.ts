@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { RpcException } from '@nestjs/microservices';
 import { isRetriable, RsmError, RsmRetriableException } from './errors.js';
 
 describe('RsmRetriableException', () => {
@@ -8,6 +9,13 @@ describe('RsmRetriableException', () => {
     expect(error).toBeInstanceOf(Error);
     expect(error).toMatchObject({ name: 'RsmRetriableException', message: 'later', delay: 250, cause });
     expect(new RsmRetriableException()).toMatchObject({ delay: undefined, message: expect.any(String) });
+  });
+
+  it("passes Nest's exception filter as it is, and is told to clients as any RpcException", () => {
+    const error = new RsmRetriableException('later');
+    expect(error).toBeInstanceOf(RpcException);
+    expect(error.getError()).toBe(error);
+    expect(JSON.parse(JSON.stringify(error))).toEqual({ status: 'error', message: 'later' });
   });
 
   it('is recognised by brand', () => {

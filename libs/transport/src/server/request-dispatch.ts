@@ -211,11 +211,8 @@ export class RequestRun extends HandlerCall implements RsmContextHost, Parked {
   }
 
   private expire(): void {
-    const message = `The request '${this.context.getPattern()}' was not answered before its deadline.`;
-    const reason = new RsmError('RSM_TIMEOUT', message);
-    // Its client has its own clock; the reply is for one whose timer comes late.
-    this.send(ReplyFlag.error | ReplyFlag.last, true, { status: 'error', code: reason.code, message });
-    this.cancel(reason, false);
+    // No reply: its client has the same deadline and ends the request itself, so it sees one error, whichever clock is first.
+    this.cancel(new RsmError('RSM_TIMEOUT', `The request '${this.context.getPattern()}' was not answered before its deadline.`), false);
   }
 
   private replyHeld(flags: number): void {

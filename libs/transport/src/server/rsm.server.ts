@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { Logger } from '@nestjs/common';
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import { type Connection, Listener, type RsmError } from '@nestjs-rsm/segments';
 import { createCodec } from '../codec/index.js';
@@ -32,6 +33,7 @@ export class RsmServer extends Server<RsmServerEvents, RsmStatus> implements Cus
   override readonly propagatesEventHandlerErrors = true;
   /** What this server has done. */
   readonly counters: Readonly<RsmServerCounters> = newServerCounters();
+  protected override readonly logger = new Logger(RsmServer.name);
   protected readonly options: ResolvedServerOptions;
   private readonly registry: HandlerRegistry;
   private readonly events = new EventEmitter();
