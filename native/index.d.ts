@@ -171,6 +171,10 @@ export class NativeEndpoint {
   notice(code: number): void;
   /** Messages of this side committed on this connection and not yet released; 0 for one that is over. */
   inFlight(connection: number): number;
+  /** The longest message that one span carries, bytes; 0 before segments are formed. */
+  largestSpan(connection: number): number;
+  /** A message longer than that was taken, and not all of its fragments are committed: onWritable follows. */
+  sending(connection: number): boolean;
   /** Gives pages of partitions in which nothing is in flight back to the system. Costs a look per connection. */
   trim(): void;
   /** Ends one connection; both sides learn of it. onClosed follows in a later turn. */

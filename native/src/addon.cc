@@ -98,6 +98,8 @@ class NativeEndpoint final : public Napi::ObjectWrap<NativeEndpoint>, public End
                            InstanceMethod<&NativeEndpoint::returnUnstarted>("returnUnstarted"),
                            InstanceMethod<&NativeEndpoint::notice>("notice"),
                            InstanceMethod<&NativeEndpoint::inFlight>("inFlight"),
+                           InstanceMethod<&NativeEndpoint::largestSpan>("largestSpan"),
+                           InstanceMethod<&NativeEndpoint::sending>("sending"),
                            InstanceMethod<&NativeEndpoint::closeConnection>("close"),
                            InstanceMethod<&NativeEndpoint::destroy>("destroy"),
                            InstanceMethod<&NativeEndpoint::trim>("trim"),
@@ -305,6 +307,12 @@ class NativeEndpoint final : public Napi::ObjectWrap<NativeEndpoint>, public End
   Napi::Value inFlight(const Napi::CallbackInfo& info) {
     return Napi::Number::New(env_, static_cast<double>(endpoint().inFlight(number(info[0]))));
   }
+
+  Napi::Value largestSpan(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(env_, static_cast<double>(endpoint().largestSpan(number(info[0]))));
+  }
+
+  Napi::Value sending(const Napi::CallbackInfo& info) { return Napi::Boolean::New(env_, endpoint().sending(number(info[0]))); }
 
   void destroy(const Napi::CallbackInfo&) { finish(); }
 

@@ -77,6 +77,7 @@ SendResult Endpoint::send(uint32_t id, const MessageParts& message, const SendOp
   counters_.bytesSent += message.length();
   c->ringForCommits();
   sent_ = true;
+  if (c->source->sending()) c->wantsRoom = true;  // onWritable() tells when all its fragments have left
   if (window_.length() > 0 || options.watched || c->source->sending()) {
     activate(*c);
     startPolling();
@@ -399,7 +400,7 @@ void Endpoint::reportRoom() {
   const std::vector<uint32_t> list = std::exchange(roomList_, {});
   for (const uint32_t id : list) {
     Connection* c = get(id);
-    if (!c || !c->wantsRoom || !c->open()) continue;
+    if (!c || !c->wantsRoom || !c->open() || (c->source && c->source->sending())) continue;  // fragments go first: poll() lists it again
     c->wantsRoom = false;
     observer_.onWritable(id);
     if (destroyed_) return;
@@ -440,6 +441,16 @@ Counters Endpoint::counters() const {
   for (const auto& slot : slots_)
     if (slot) counters.doorbellsRung += slot->rings;
   return counters;
+}
+
+uint64_t Endpoint::largestSpan(uint32_t id) const {
+  const Connection* c = find(id);
+  return c && c->source ? c->source->layout().largestSpan() : 0;
+}
+
+bool Endpoint::sending(uint32_t id) const {
+  const Connection* c = find(id);
+  return c && c->source && c->source->sending();
 }
 
 void Endpoint::trim() {

@@ -107,6 +107,10 @@ class Endpoint {
   void returnUnstarted();
   void notice(uint32_t code);
   uint64_t inFlight(uint32_t connection);
+  /// The longest message that one span carries; 0 before segments are formed.
+  uint64_t largestSpan(uint32_t connection) const;
+  /// Fragments of a longer one are still to be committed; onWritable() follows.
+  bool sending(uint32_t connection) const;
   void close(uint32_t connection);
   void destroy();
   void trim();

@@ -5,17 +5,22 @@
 namespace rsm {
 namespace {
 
-constexpr uint64_t kHoldOff = 20'000'000;
+constexpr uint64_t kFirstHoldOff = 20'000'000;
+constexpr uint64_t kLastHoldOff = 1'280'000'000;
+constexpr uint32_t kFruitless = 3;       // growths that catch nothing before polling is given up
+constexpr uint32_t kConvincing = 1000;   // messages caught in a row that show the peer to have a core of its own
 constexpr uint64_t kSmallest = 10'000;
 
 }  // namespace
 
 PollingWindow::PollingWindow(int64_t microseconds)
-    : adaptive_(microseconds < 0), length_(adaptive_ ? kFirst : static_cast<uint64_t>(microseconds) * 1000) {}
+    : adaptive_(microseconds < 0), length_(adaptive_ ? kFirst : static_cast<uint64_t>(microseconds) * 1000), holdOff_(kFirstHoldOff) {}
 
 void PollingWindow::caught(uint64_t gap) {
   if (!adaptive_) return;
-  misses_ = 0;
+  misses_ = fruitless_ = 0;
+  if (++caught_ >= kConvincing) holdOff_ = kFirstHoldOff;
+  if (now_ < holdOffUntil_) return;
   // Room for twice the gap: one that nearly missed would miss next time.
   if (gap * 2 > length_) length_ = std::min(kMax, gap * 2);
 }
@@ -28,16 +33,21 @@ void PollingWindow::missed() {
 
 void PollingWindow::rung(uint64_t slept) {
   if (!adaptive_ || now_ < holdOffUntil_) return;
-  if (slept < kMax) {
-    misses_ = 0;
-    length_ = std::min(kMax, std::max({length_, kFirst, slept * 2}));
-  }
+  if (slept >= kMax) return;
+  misses_ = 0;
+  if (++fruitless_ > kFruitless) return holdOff();
+  length_ = std::min(kMax, std::max({length_, kFirst, slept * 2}));
 }
 
 void PollingWindow::descheduled() {
-  if (!adaptive_) return;
+  if (adaptive_ && now_ >= holdOffUntil_) holdOff();
+}
+
+void PollingWindow::holdOff() {
   length_ = 0;
-  holdOffUntil_ = now_ + kHoldOff;
+  fruitless_ = caught_ = 0;
+  holdOffUntil_ = now_ + holdOff_;
+  holdOff_ = std::min(holdOff_ * 2, kLastHoldOff);
 }
 
 }  // namespace rsm

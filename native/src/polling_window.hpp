@@ -7,8 +7,8 @@ namespace rsm {
 /// How long a loop that saw a message goes on polling before it sleeps. All times in nanoseconds.
 ///
 /// Adaptive: a sleep that ended so soon that polling would have caught the message makes the window grow; a window that passed without a
-/// message, and a poll that came late because the thread was descheduled, make it shrink, down to none: no CPU at idle, and never
-/// slower than blocking on a busy machine.
+/// message makes it shrink, down to none: no CPU at idle. Where polling keeps the peer from its core (growth that catches nothing, or
+/// a thread that is descheduled while it polls) there is no polling for a while, longer each time: never slower than blocking for long.
 class PollingWindow {
  public:
   static constexpr uint64_t kMax = 500'000;
@@ -33,8 +33,13 @@ class PollingWindow {
   bool adaptive_;
   uint64_t length_;
   uint64_t now_ = 0;
+  void holdOff();
+
   uint64_t holdOffUntil_ = 0;
+  uint64_t holdOff_;
   uint32_t misses_ = 0;
+  uint32_t fruitless_ = 0;  ///< growths since a message was caught
+  uint32_t caught_ = 0;     ///< messages in a row
 };
 
 }  // namespace rsm

@@ -156,10 +156,7 @@ TEST("of too many handshakes at once the oldest goes; the newest is served") {
   Service service(options);
   service.form();
   std::deque<RawPeer> silent;
-  for (int i = 0; i < 5; ++i) {
-    silent.emplace_back(service);
-    service.settleDown();
-  }
+  for (int i = 0; i < 5; ++i) silent.emplace_back(service);
   for (auto& peer : silent) peer.listen();
   CHECK(silent[0].ended && silent[1].ended);
   CHECK(has(silent[0].refusal().text, "too many handshakes"));

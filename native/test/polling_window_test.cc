@@ -1,5 +1,7 @@
 #include "polling_window.hpp"
 
+#include <vector>
+
 #include "check.hpp"
 
 using rsm::PollingWindow;
@@ -68,4 +70,66 @@ TEST("a thread that lost its core while it polled blocks for a while, then may p
   window.at(1'020'000'000);
   window.rung(1000);
   CHECK_EQ(window.length(), PollingWindow::kFirst);
+}
+
+namespace {
+
+constexpr uint64_t kMillisecond = 1'000'000;
+
+/// For how many milliseconds from now on a bell makes the window grow no more.
+uint64_t heldOff(PollingWindow& window, uint64_t& now) {
+  for (uint64_t waited = 0; waited < 10'000; ++waited, now += kMillisecond) {
+    window.at(now);
+    window.rung(1000);
+    if (window.length()) return waited;
+  }
+  return UINT64_MAX;
+}
+
+}  // namespace
+
+TEST("a window that grew again and again and caught nothing is given up for a while, longer each time, yet never for ever") {
+  PollingWindow window(-1);
+  uint64_t now = 1'000'000'000;
+  std::vector<uint64_t> waits;
+  for (int round = 0; round < 10; ++round) {
+    int growths = 0;
+    for (; growths < 100; ++growths) {
+      window.at(now);
+      window.rung(1000);
+      if (window.length() == 0) break;
+      window.missed();
+      window.missed();
+    }
+    CHECK(growths < 100);
+    waits.push_back(heldOff(window, now));
+  }
+  CHECK(waits[0] > 0);
+  for (std::size_t i = 1; i < waits.size(); ++i) CHECK(waits[i] >= waits[i - 1]);
+  CHECK(waits[3] > waits[0]);
+  CHECK(waits.back() <= 2000);
+  CHECK_EQ(waits[9], waits[8]);
+}
+
+TEST("polling that catches message after message earns its trust back") {
+  PollingWindow window(-1);
+  uint64_t now = 1'000'000'000;
+  window.at(now);
+  window.descheduled();
+  const uint64_t first = heldOff(window, now);
+  window.descheduled();
+  const uint64_t second = heldOff(window, now);
+  CHECK(second > first);
+  for (int i = 0; i < 100'000; ++i) window.caught(1000);
+  window.descheduled();
+  CHECK_EQ(heldOff(window, now), first);
+}
+
+TEST("while polling is given up neither a bell nor a message brings it back") {
+  PollingWindow window(-1);
+  window.at(1'000'000'000);
+  window.descheduled();
+  window.rung(1000);
+  window.caught(1000);
+  CHECK_EQ(window.length(), 0);
 }

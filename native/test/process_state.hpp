@@ -6,6 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <fstream>
@@ -46,6 +51,9 @@ inline rsm::FileDescriptor duplicate(int fd) { return rsm::FileDescriptor(::fcnt
 inline pid_t inChild(const std::function<int()>& body) {
   const pid_t child = ::fork();
   if (child != 0) return child;
+#if defined(__linux__)
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that is ended leaves no process behind
+#endif
   int code = 99;
   try {
     code = body();

@@ -249,6 +249,26 @@ describe('back-pressure', () => {
     expect(connector.budget).toMatchObject({ bytes: 0, messages: 0 });
   });
 
+  it('counts a message longer than the largest span until the receiver has released it, and calls it committed when all of it has left', async () => {
+    const { listener, connector, client } = await connectPair({ maxMessageSize: 100_000 }, { maxQueuedBytes: 60_000 });
+    await warmUp(client);
+    const received = collect(listener);
+    const told: string[] = [];
+    const long = pattern(50_000, 1); // 25 spans, of which the segments hold two at a time
+    const watcher = { committed: () => told.push('committed'), released: () => told.push('released'), watchRelease: true };
+    expect(client.sendBytes(Lane.events, long, watcher)).toBe(0);
+    expect(connector.budget).toMatchObject({ bytes: 50_000, messages: 1 });
+    expect(errorOf(() => client.sendBytes(Lane.events, pattern(20_000, 2)))).toMatchObject({ code: 'RSM_BACKPRESSURE' });
+    await until(() => told.includes('committed'));
+    await until(() => received.length === 1);
+    expect(received[0]!.bytes.equals(long)).toBe(true);
+    expect(told).toEqual(['committed']);
+    expect(connector.budget).toMatchObject({ bytes: 50_000, messages: 1 });
+    listener.settle(received[0]!.delivery, Outcome.done);
+    await until(() => told.includes('released'));
+    expect(connector.budget).toMatchObject({ bytes: 0, messages: 0 });
+  });
+
   it('holds who awaits write() until the receiver has settled', async () => {
     const { listener, client } = await connectPair();
     const received = collect(listener);

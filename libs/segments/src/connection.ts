@@ -12,10 +12,29 @@ const DRAIN_LIMIT = 1024;
 /** Milliseconds between two looks at what is in flight, while somebody waits in flushed(). */
 const FLUSH_INTERVAL_MS = 5;
 const NOTHING = new Uint8Array(0);
+/** What commit() returns for a message that native has taken, but whose fragments have not all left. */
+const LEAVING = -1;
 
 interface FlushWaiter {
   resolve(): void;
   reject(error: RsmError): void;
+}
+
+/** A message longer than the largest span: native keeps it, counted here, until the receiver has released it. */
+class LongMessage implements SendWatcher {
+  constructor(
+    readonly size: number,
+    readonly original: SendWatcher | undefined,
+    private readonly budget: QueueBudget,
+  ) {}
+
+  released(outcome: Outcome): void {
+    if (this.original?.watchRelease) this.original.released?.(outcome);
+  }
+
+  giveBack(): void {
+    this.budget.give(this.size);
+  }
 }
 
 /** A connection as its endpoint drives it; users see the interface Connection. */
@@ -30,6 +49,10 @@ export class PeerConnection implements Connection {
   private readonly queue: SendQueue;
   private readonly watchers = new Map<number, SendWatcher>();
   private readonly limit: number;
+  /** Longer messages leave in fragments. Not known before segments are formed, when native takes nothing anyway. */
+  private largestSpan = Infinity;
+  /** The message whose fragments are leaving. */
+  private leaving: { readonly watcher: SendWatcher | undefined; readonly sequence: number } | undefined;
   private ended = false;
   private flushWaiters: FlushWaiter[] = [];
   private flushTimer: NodeJS.Timeout | undefined;
@@ -62,8 +85,9 @@ export class PeerConnection implements Connection {
   send(lane: Lane, headerLength: number, payload?: string | Uint8Array, watcher?: SendWatcher, attempt = 0): number {
     this.checkSize(headerLength, payload);
     if (this.queue.length === 0) {
-      const sequence = this.commit(lane, headerLength, payload, watcher, attempt);
+      const sequence = this.commit(lane, headerLength, payload, watcher, attempt, false);
       if (sequence > 0) return sequence;
+      if (sequence === LEAVING) return 0;
     } else if (!this.open) {
       throw this.lost();
     }
@@ -76,8 +100,9 @@ export class PeerConnection implements Connection {
     this.checkSize(0, bytes);
     if (!this.open) throw this.lost();
     if (this.queue.length === 0) {
-      const sequence = this.commit(lane, 0, bytes, watcher, attempt);
+      const sequence = this.commit(lane, 0, bytes, watcher, attempt, true);
       if (sequence > 0) return sequence;
+      if (sequence === LEAVING) return 0;
     }
     this.enqueue(lane, 0, bytes, watcher, attempt, true);
     return 0;
@@ -85,13 +110,8 @@ export class PeerConnection implements Connection {
 
   async write(payload: string | Uint8Array, lane: Lane = Lane.events): Promise<void> {
     this.checkSize(0, payload);
-    if (this.queue.length === 0) {
-      if (this.commit(lane, 0, payload, undefined, 0) > 0) return;
-    } else if (!this.open) {
-      throw this.lost();
-    }
     await new Promise<void>((resolve, reject) => {
-      this.enqueue(lane, 0, payload, { committed: () => resolve(), failed: reject }, 0, false);
+      if (this.send(lane, 0, payload, { committed: () => resolve(), failed: reject }) > 0) resolve();
     });
   }
 
@@ -123,6 +143,13 @@ export class PeerConnection implements Connection {
   drain(): void {
     clearImmediate(this.drainImmediate);
     this.drainImmediate = undefined;
+    this.largestSpan = this.native.largestSpan(this.id) || Infinity;
+    if (this.leaving) {
+      if (this.native.sending(this.id)) return;
+      const { watcher, sequence } = this.leaving;
+      this.leaving = undefined;
+      if (watcher?.committed) guard(() => watcher.committed!(sequence));
+    }
     for (let sent = 0; this.open; sent++) {
       const message = this.queue.first();
       if (!message) return;
@@ -132,7 +159,7 @@ export class PeerConnection implements Connection {
       }
       let sequence: number;
       try {
-        sequence = this.commit(message.lane, 0, message.bytes, message.watcher, message.attempt);
+        sequence = this.commit(message.lane, 0, message.bytes, message.watcher, message.attempt, true);
       } catch (error) {
         // A lost connection keeps its queue until its owner has had the chance to take it.
         if (codeOf(error) === 'RSM_CONNECTION_LOST') return;
@@ -142,6 +169,7 @@ export class PeerConnection implements Connection {
       }
       if (sequence === 0) return;
       this.queue.shift();
+      if (sequence === LEAVING) return;
       const { watcher } = message;
       if (watcher?.committed) guard(() => watcher.committed!(sequence));
     }
@@ -149,16 +177,20 @@ export class PeerConnection implements Connection {
 
   /** Reports a release to the watcher of its message. */
   released(sequence: number, outcome: Outcome): SendWatcher | undefined {
-    const watcher = this.forget(sequence);
+    const watcher = this.watchers.get(sequence);
+    const original = this.forget(sequence);
     watcher?.released?.(outcome);
-    return watcher;
+    return original;
   }
 
   /** The watcher of a message in flight, which is in flight no more. */
   forget(sequence: number): SendWatcher | undefined {
     const watcher = this.watchers.get(sequence);
-    if (watcher) this.watchers.delete(sequence);
-    return watcher;
+    if (watcher === undefined) return undefined;
+    this.watchers.delete(sequence);
+    if (!(watcher instanceof LongMessage)) return watcher;
+    watcher.giveBack();
+    return watcher.original;
   }
 
   /** Nothing was left unfinished when the connection ended: whoever waits in flushed() has what he wanted. */
@@ -173,7 +205,7 @@ export class PeerConnection implements Connection {
   /** After the owner's last chance to take the queue: fails what is left in it. */
   failRest(): void {
     const rest = this.queue.takeAll();
-    this.watchers.clear();
+    for (const sequence of this.watchers.keys()) this.forget(sequence);
     if (rest.length === 0 && this.flushWaiters.length === 0) return;
     const error = this.lost();
     for (const message of rest) guard(() => message.watcher?.failed?.(error));
@@ -190,15 +222,20 @@ export class PeerConnection implements Connection {
     return new RsmError('RSM_CONNECTION_LOST', `The connection to ${this.describe()} ${how}. Send over another connection of the service.`);
   }
 
-  /** Commits now; 0 where there is no room. Allocates nothing. */
+  /** Commits now; 0 where there is no room, LEAVING where fragments leave. `counted`: accepted before, so it may pass the budget. Allocates nothing. */
   private commit(
     lane: Lane,
     headerLength: number,
     payload: string | Uint8Array | undefined,
     watcher: SendWatcher | undefined,
     attempt: number,
+    counted: boolean,
   ): number {
     if (!this.open) throw this.lost();
+    if (payload !== undefined && headerLength + payload.length * (typeof payload === 'string' ? 3 : 1) > this.largestSpan) {
+      const size = sizeOf(headerLength, payload);
+      if (size > this.largestSpan) return this.commitLong(lane, headerLength, payload, size, watcher, attempt, counted);
+    }
     const watch = watcher !== undefined && watcher.watchRelease === true;
     let sequence: number;
     try {
@@ -208,6 +245,34 @@ export class PeerConnection implements Connection {
     }
     if (watch && sequence > 0) this.watchers.set(sequence, watcher);
     return sequence;
+  }
+
+  private commitLong(
+    lane: Lane,
+    headerLength: number,
+    payload: string | Uint8Array,
+    size: number,
+    watcher: SendWatcher | undefined,
+    attempt: number,
+    counted: boolean,
+  ): number {
+    const { budget } = this.queue;
+    if (this.leaving) return 0;
+    if (counted) budget.force(size);
+    else if (!budget.take(size)) throw this.full(size);
+    let sequence = 0;
+    try {
+      sequence = this.native.send(this.id, lane, WATCH, attempt, headerLength, payload);
+    } catch (error) {
+      throw fromNative(error, this.describe());
+    } finally {
+      if (sequence === 0) budget.give(size);
+    }
+    if (sequence === 0) return 0;
+    this.watchers.set(sequence, new LongMessage(size, watcher, budget));
+    if (!this.native.sending(this.id)) return sequence;
+    this.leaving = { watcher, sequence };
+    return LEAVING;
   }
 
   private checkSize(headerLength: number, payload: string | Uint8Array | undefined): void {
@@ -237,7 +302,7 @@ export class PeerConnection implements Connection {
     attempt: number,
     front: boolean,
   ): void {
-    const size = headerLength + (typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length);
+    const size = sizeOf(headerLength, payload);
     if (front) this.queue.reserveBeyond(size);
     else if (!this.queue.reserve(size)) throw this.full(size);
     const bytes = Buffer.allocUnsafe(size);
@@ -273,4 +338,8 @@ export class PeerConnection implements Connection {
       else waiter.resolve();
     }
   }
+}
+
+function sizeOf(headerLength: number, payload: string | Uint8Array): number {
+  return headerLength + (typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length);
 }

@@ -12,12 +12,12 @@ export async function connectRaw(peer: RawPeer, address: Address): Promise<Clien
 
   /** Sends a message for the server itself and resolves with its answer. */
   const ask = (tag: number, number: number, text = ''): Promise<string> =>
-    new Promise((resolve) => {
+    new Promise((resolve, reject) => {
       take = (buffer, offset, length) => resolve(buffer.toString('utf8', offset, offset + length));
       const head = Buffer.alloc(TAG_OFFSET + 1);
       head.writeUInt32LE(number, 0);
       head[TAG_OFFSET] = tag;
-      connection.send(Buffer.concat([head, Buffer.from(text)]), 'answered');
+      connection.send(Buffer.concat([head, Buffer.from(text)]), 'answered')?.catch(reject);
     });
 
   return {
@@ -25,9 +25,9 @@ export async function connectRaw(peer: RawPeer, address: Address): Promise<Clien
       const payload = rawPayload(payloadName);
       const answer = (bytes: Buffer): Promise<number> => {
         bytes[TAG_OFFSET] = Tag.echo;
-        return new Promise((resolve) => {
+        return new Promise((resolve, reject) => {
           take = (buffer, offset, length) => resolve(payload.numberAt(buffer, offset, length));
-          connection.send(bytes, 'answered');
+          connection.send(bytes, 'answered')?.catch(reject);
         });
       };
       const reached = async (sent: number): Promise<void> => checkTally(JSON.parse(await ask(Tag.reach, sent)) as TallyResult, sent);

@@ -29,5 +29,5 @@ export async function serveRaw(peer: RawPeer, place: Place): Promise<ServerSessi
 }
 
 async function answerReach(connection: RawConnection, result: Promise<TallyResult>): Promise<void> {
-  connection.send(Buffer.from(JSON.stringify(await result)), 'answered');
+  await connection.send(Buffer.from(JSON.stringify(await result)), 'answered');
 }

@@ -16,11 +16,9 @@ export async function latency(time: number, roundTrip: (number: number) => Promi
   const histogram = build({ lowestDiscernibleValue: 1, highestTrackableValue: LONGEST, numberOfSignificantValueDigits: 3 });
   const end = performance.now() + time;
   let number = first;
-  for (let now = performance.now(); now < end || number - first < FEWEST; number++) {
-    await roundTrip(number);
-    const after = performance.now();
-    histogram.recordValue(Math.min(LONGEST, Math.round((after - now) * 1e6)));
-    now = after;
+  for (let before = performance.now(); before < end || number - first < FEWEST; before = performance.now()) {
+    await roundTrip(number++);
+    histogram.recordValue(Math.min(LONGEST, Math.round((performance.now() - before) * 1e6)));
   }
   const microseconds = (percentile: number): number => histogram.getValueAtPercentile(percentile) / 1_000;
   return { values: { p50: microseconds(50), p99: microseconds(99) }, messages: number - first };

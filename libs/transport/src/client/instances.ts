@@ -1,5 +1,6 @@
 import type { Connection, QueueBudget } from '@nestjs-rsm/segments';
 import { type HeldMessage, HeldQueue } from './held-message.js';
+import type { Outbound } from './outbound.js';
 
 /** One instance of the service, as long as it is connected. */
 export class Instance {
@@ -15,6 +16,8 @@ export class Instance {
   taken: HeldMessage[] = [];
   /** Runs while a draining instance hands its messages back. */
   handBackTimer: NodeJS.Timeout | undefined;
+  /** Events go over the connection: requests must not wait behind them. */
+  carriesEvents = false;
   /** It broke the protocol: what it still sends is not looked at. */
   broken = false;
   private readonly hash: number;
@@ -22,6 +25,8 @@ export class Instance {
   constructor(
     readonly connection: Connection,
     budget: QueueBudget,
+    /** What is sent over the connection goes through it. */
+    readonly outbound: Outbound,
   ) {
     this.backlog = new HeldQueue(budget);
     this.hash = hashOf(connection.peer.identity, 0x811c9dc5);
@@ -87,22 +92,27 @@ export class Instances {
     return key === undefined ? this.nextInTurn() : highest(usable, key);
   }
 
-  /** Round robin; one whose queue is empty goes before others. */
+  /** Round robin; one whose queue is empty goes before others, else the one with the shortest. */
   private nextInTurn(): Instance | undefined {
     const { usable } = this;
     const count = usable.length;
-    let second: Instance | undefined;
-    for (let i = 0; i < count; i++) {
-      this.turn = this.turn + 1 < count ? this.turn + 1 : 0;
-      const instance = usable[this.turn]!;
-      if (instance.connection.open) {
-        if (instance.connection.queuedMessages === 0 && !instance.backlogged) {
-          return instance;
+    const before = this.turn;
+    let best: Instance | undefined;
+    let shortest = Infinity;
+    for (let i = 1; i <= count; i++) {
+      const turn = (before + i) % count;
+      const instance = usable[turn]!;
+      const waiting = instance.connection.queuedMessages + instance.backlog.length + (instance.suspectOut ? 1 : 0);
+      if (waiting < shortest && instance.connection.open) {
+        best = instance;
+        shortest = waiting;
+        this.turn = turn;
+        if (waiting === 0) {
+          break;
         }
-        second ??= instance;
       }
     }
-    return second;
+    return best;
   }
 }
 

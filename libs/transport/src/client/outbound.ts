@@ -53,8 +53,15 @@ export class Outbound {
     private readonly options: ResolvedClientOptions,
     /** A message that waited cannot be sent. */
     private readonly giveUp: (message: HeldMessage, error: unknown, instance: Instance) => void,
+    /**
+     * Another way for requests that would wait behind events: the handlers of these events may wait for such a request, and would never release the partitions it
+     * waits for. Undefined: there are no events here.
+     */
+    private readonly bypass: (() => Outbound) | undefined,
+    /** See WaitingRoom. */
+    handOver: ((messages: HeldMessage[]) => void) | undefined,
   ) {
-    this.waiting = new WaitingRoom(connector, options.connectTimeout);
+    this.waiting = new WaitingRoom(connector, options.connectTimeout, handOver);
   }
 
   /**
@@ -75,36 +82,21 @@ export class Outbound {
         this.waiting.begin();
         return 0;
       }
-      const sequence = this.sendTo(instance, frame, watcher);
+      const sequence = frame.lane === Lane.events ? this.sendTo(instance, frame, watcher) : this.sendRequest(instance, frame, watcher, key);
       if (sequence !== undefined) {
         return sequence;
       }
     }
   }
 
-  /** As dispatch, to one instance. Undefined: it has just been lost. */
+  /** An event to one instance. Undefined: it has just been lost. */
   sendTo(instance: Instance, frame: OutgoingFrame, watcher: TrackedMessage): number | undefined {
-    if (frame.lane === Lane.events) {
-      if (instance.backlogged) {
-        this.hold(frame, watcher, instance.backlog, Infinity);
-        return 0;
-      }
-    } else {
-      watcher.sentTo?.(instance);
+    instance.carriesEvents = true;
+    if (instance.backlogged) {
+      this.hold(frame, watcher, instance.backlog, Infinity);
+      return 0;
     }
-    try {
-      const { routeId } = frame;
-      if (routeId !== 0 && instance.announced[routeId] !== true) {
-        this.announce(instance, routeId);
-      }
-      return instance.connection.send(frame.lane, frame.write(this.frameWriter()), frame.encoded.payload, watcher, 0);
-    } catch (error) {
-      if (!instance.connection.open && isLost(error)) {
-        this.instances.refresh();
-        return undefined;
-      }
-      throw error;
-    }
+    return this.sendNow(instance, frame, watcher);
   }
 
   /** Tells an instance that the reply to a request is not wanted any more. */
@@ -158,16 +150,37 @@ export class Outbound {
         inOrder.push(held);
       }
     }
-    if (!instance.backlogged && !inOrder.some((message) => message.suspect)) {
-      this.sendInOrder(instance, inOrder);
-      return;
+    const events = inOrder.filter((message) => message.lane === Lane.events);
+    instance.carriesEvents ||= events.length > 0;
+    if (instance.backlogged || events.some((message) => message.suspect)) {
+      instance.backlog.unshiftAll(events);
+      this.pump(instance);
+    } else {
+      this.sendInOrder(instance, events);
     }
-    instance.backlog.unshiftAll(inOrder.filter((message) => message.lane === Lane.events));
-    this.sendInOrder(
-      instance,
-      inOrder.filter((message) => message.lane !== Lane.events),
-    );
-    this.pump(instance);
+    const others = inOrder.filter((message) => message.lane !== Lane.events);
+    const { connection } = instance;
+    if (this.bypass !== undefined && others.length > 0 && connection.queuedMessages > 0 && connection.inFlight > 0) {
+      this.bypass().resend(others.filter((message) => message.lane === Lane.requests));
+      this.sendInOrder(
+        instance,
+        others.filter((message) => message.lane !== Lane.requests),
+      );
+    } else {
+      this.sendInOrder(instance, others);
+    }
+  }
+
+  /** Requests for which the other way was closed: they wait behind what waits already. */
+  queueBehind(messages: readonly HeldMessage[]): void {
+    for (const message of messages) {
+      const instance = this.instances.pick(message.watcher?.key);
+      if (instance === undefined) {
+        this.resend([message]);
+      } else {
+        this.sendInOrder(instance, [message]);
+      }
+    }
   }
 
   /** A suspect was released or came back: the next of the backlog may go. */
@@ -179,6 +192,49 @@ export class Outbound {
   /** A message of the queue of a connection that takes no more; undefined for frames that mean nothing elsewhere. */
   reclaim(message: QueuedMessage): HeldMessage | undefined {
     return message.lane === Lane.immediate ? undefined : asHeld(message);
+  }
+
+  private sendRequest(instance: Instance, frame: OutgoingFrame, watcher: TrackedMessage, key: string | undefined): number | undefined {
+    const { connection } = instance;
+    const bypass = instance.carriesEvents ? this.bypass : undefined;
+    // Where nothing is in flight, the queue moves as soon as the connection's segments are formed.
+    if (bypass !== undefined && connection.queuedMessages > 0 && connection.inFlight > 0) {
+      return bypass().dispatch(frame, watcher, key);
+    }
+    watcher.sentTo?.(instance);
+    const sequence = this.sendNow(instance, frame, watcher);
+    if (sequence === 0 && bypass !== undefined && connection.inFlight > 0) {
+      this.divert(instance, bypass());
+    }
+    return sequence;
+  }
+
+  /** The partitions are full, and the request is the first that waits for some: it is taken out again and goes the other way. */
+  private divert(instance: Instance, bypass: Outbound): void {
+    for (const message of instance.connection.takeQueued()) {
+      const held = asHeld(message);
+      if (message.lane === Lane.requests) {
+        bypass.resend([held]);
+      } else {
+        this.sendHeld(instance, held);
+      }
+    }
+  }
+
+  private sendNow(instance: Instance, frame: OutgoingFrame, watcher: TrackedMessage): number | undefined {
+    try {
+      const { routeId } = frame;
+      if (routeId !== 0 && instance.announced[routeId] !== true) {
+        this.announce(instance, routeId);
+      }
+      return instance.connection.send(frame.lane, frame.write(this.frameWriter()), frame.encoded.payload, watcher, 0);
+    } catch (error) {
+      if (!instance.connection.open && isLost(error)) {
+        this.instances.refresh();
+        return undefined;
+      }
+      throw error;
+    }
   }
 
   private pump(instance: Instance): void {

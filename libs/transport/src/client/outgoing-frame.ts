@@ -32,11 +32,12 @@ export class OutgoingFrame {
 
   /** Encodes an event. Throws what serializer and codec throw. */
   event(pattern: string, packet: OutgoingPacket, data: unknown, options: RsmRecordOptions | undefined): void {
+    // As Nest's TCP client: an event's pattern is given to the serializer as its route, a request's as it is.
+    // The user's code runs first: it may send messages of its own.
+    this.encode(this.serializer === undefined ? data : this.serializer.serialize({ ...packet, pattern, data }));
     this.lane = Lane.events;
     this.id = 0;
     this.fill(pattern, packet.metadata, options, 0);
-    // As Nest's TCP client: an event's pattern is given to the serializer as its route, a request's as it is.
-    this.encode(this.serializer === undefined ? data : this.serializer.serialize({ ...packet, pattern, data }));
   }
 
   /** Encodes a request; `deadline` in monotonic milliseconds, 0: none. */
@@ -48,10 +49,10 @@ export class OutgoingFrame {
     id: number,
     deadline: number,
   ): void {
+    this.encode(this.serializer === undefined ? data : this.serializer.serialize({ ...packet, data, id: String(id) }));
     this.lane = Lane.requests;
     this.id = id;
     this.fill(pattern, packet.metadata, options, deadline);
-    this.encode(this.serializer === undefined ? data : this.serializer.serialize({ ...packet, data, id: String(id) }));
   }
 
   /** Writes the header. Returns its length in bytes; the payload is `encoded.payload`. */

@@ -1,6 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
 import type { Deserializer, WritePacket } from '@nestjs/microservices';
-import { Lane, type ReturnedMessage, RsmError } from '@nestjs-rsm/segments';
+import { Lane, type ReturnedMessage, RsmError, type RsmErrorCode } from '@nestjs-rsm/segments';
 import { decode } from '../codec/index.js';
 import { FrameReader, monotonicMilliseconds, ReplyFlag } from '../frame/index.js';
 import { isRsmRecord } from '../record/index.js';
@@ -110,7 +110,7 @@ export class PendingRequests {
     if (this.customDeserializer || (flags & ReplyFlag.serialized) !== 0) {
       this.deserialize(pending, (flags & ReplyFlag.serialized) !== 0 ? value : packetOf(pending.id, flags, value), last);
     } else if ((flags & ReplyFlag.error) !== 0) {
-      this.tell(pending, { err: value, response: undefined, isDisposed: true });
+      this.tell(pending, { err: ownError(value), response: undefined, isDisposed: true });
     } else if (hasValue) {
       this.tell(pending, last ? { response: value, isDisposed: true } : { response: value });
     } else {
@@ -198,7 +198,7 @@ export class PendingRequests {
   private tellCancelled(pending: PendingRequest): void {
     if (pending.instance !== undefined) {
       try {
-        this.outbound.cancel(pending.instance, pending.id);
+        pending.instance.outbound.cancel(pending.instance, pending.id);
       } catch (error) {
         this.logger.debug?.(error);
       }
@@ -297,4 +297,11 @@ function lostError(pending: PendingRequest, pid: number): RsmError {
     'RSM_CONNECTION_LOST',
     `The request '${pending.pattern}' had been taken by process ${pid}, which was lost before it answered. It may have run; mark requests that may run twice with setIdempotent() to have them sent again.`,
   );
+}
+
+/** What the server's own transport says of a request travels as Nest's errors do, and is an RsmError again here. */
+function ownError(value: unknown): unknown {
+  const { status, code, message } = (value ?? {}) as { status?: unknown; code?: unknown; message?: unknown };
+  const own = status === 'error' && typeof code === 'string' && code.startsWith('RSM_') && typeof message === 'string';
+  return own ? new RsmError(code as RsmErrorCode, message) : value;
 }

@@ -22,7 +22,7 @@ export class Redelivery {
 
   constructor(
     private readonly outbound: Outbound,
-    private readonly requests: PendingRequests,
+    private readonly requests: () => PendingRequests,
     private readonly deadLetters: DeadLetters,
     private readonly options: ResolvedClientOptions,
     private readonly counters: RsmClientCounters,
@@ -40,7 +40,7 @@ export class Redelivery {
     const suspect = message.watcher instanceof SuspectWatcher;
     const watcher = (suspect ? (message.watcher as SuspectWatcher).original : message.watcher) as TrackedMessage | undefined;
     if (message.lane === Lane.requests) {
-      const held = this.requests.reclaim(message, this.options.maxAttempts);
+      const held = this.requests().reclaim(message, this.options.maxAttempts);
       if (held !== undefined) {
         this.gather(instance, message.sequence, held, message.outcome !== 0);
       }

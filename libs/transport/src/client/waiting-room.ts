@@ -14,12 +14,14 @@ export class WaitingRoom {
   constructor(
     private readonly connector: Connector,
     private readonly connectTimeout: number,
+    /** Takes what waits when no instance could be reached in time; nothing fails then. */
+    private readonly handOver: ((messages: HeldMessage[]) => void) | undefined,
   ) {
     this.queue = new HeldQueue(connector.budget);
   }
 
   newExpiry(): number {
-    return performance.now() + this.connectTimeout;
+    return this.handOver === undefined ? performance.now() + this.connectTimeout : Infinity;
   }
 
   /** Resolves when an instance is connected. Calls made meanwhile share the promise. */
@@ -56,7 +58,9 @@ export class WaitingRoom {
   }
 
   private refused(error: unknown): void {
-    if (RsmError.is(error) && error.code === 'RSM_UNREACHABLE') {
+    if (this.handOver !== undefined) {
+      this.handOver(this.queue.takeAll());
+    } else if (RsmError.is(error) && error.code === 'RSM_UNREACHABLE') {
       this.unreachable = error; // each message has its own time
     } else {
       this.fail(Number.MAX_VALUE, error);
@@ -69,7 +73,7 @@ export class WaitingRoom {
     }
     const earliest = this.queue.earliestExpiry();
     if (earliest < Infinity) {
-      this.timer = setTimeout(() => this.expire(), Math.max(earliest - performance.now(), EXPIRY_INTERVAL));
+      this.timer = setTimeout(() => this.expire(), Math.max(Math.ceil(earliest - performance.now()), EXPIRY_INTERVAL));
     }
   }
 

@@ -16,7 +16,6 @@ export interface RsmClientOptionsFactory {
 
 /** Exactly one of `useFactory`, `useClass` and `useExisting`. */
 export interface RsmAsyncSource<TFactory> extends Pick<ModuleMetadata, 'imports'> {
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what is injected is the factory's business
   useFactory?: (...dependencies: any[]) => RsmModuleDefaults | Promise<RsmModuleDefaults>;
   /** Injected into `useFactory`, in this order. */
   inject?: NonNullable<Extract<Provider, { useFactory: unknown }>['inject']>;

@@ -21,14 +21,14 @@ export abstract class HandlerCall {
   protected call(callback: MessageHandler, data: unknown): void {
     const { hooks } = this.runtime;
     if (!hooks.startHookSet) {
-      this.invoke(callback, data);
+      void this.invoke(callback, data); // its promise never rejects
       return;
     }
     try {
       // Resolves when the handler has returned, not when its Observable has ended, as in Nest.
       const hooked = hooks.start(this.context, async () => this.invoke(callback, data));
       if (isThenable(hooked)) {
-        hooked.then(undefined, (error: unknown) => this.hookFailed(error));
+        void hooked.then(undefined, (error: unknown) => this.hookFailed(error));
       }
     } catch (error) {
       this.hookFailed(error);

@@ -1,4 +1,4 @@
-import { Lane, type MessageBatch, Outcome, RsmError } from '@nestjs-rsm/segments';
+import { Lane, type MessageBatch, Outcome } from '@nestjs-rsm/segments';
 import { decode } from '../codec/index.js';
 import { corrupt } from '../errors.js';
 import { FrameKind, FrameReader, ReplyFlag } from '../frame/index.js';
@@ -28,8 +28,6 @@ interface Packet {
   data?: unknown;
   metadata?: Extras;
 }
-
-const CANCELLED = new RsmError('RSM_CONNECTION_LOST', 'The client cancelled the request.');
 
 /** Reads what clients send and begins the work. A frame that breaks the rules ends its connection; no other notices. */
 export class Receiver {
@@ -66,7 +64,7 @@ export class Receiver {
     if (reader.kind === FrameKind.route) {
       connection.announce(reader.id, reader.pattern!, reader.payloadEnd - reader.payloadStart);
     } else if (reader.kind === FrameKind.cancel) {
-      connection.requests.get(reader.id)?.cancel(CANCELLED, false);
+      connection.cancel(reader.id);
     } else {
       throw corrupt(`a frame of kind ${reader.kind} on lane 0 (${buffer.length} bytes)`);
     }
@@ -107,6 +105,10 @@ export class Receiver {
     const inline = reader.pattern;
     const route = inline === undefined ? connection.route(reader.routeId) : runtime.registry.resolve(inline);
     if (isRequest) {
+      if (!connection.admit(reader.id)) {
+        this.passOver(delivery);
+        return;
+      }
       new RequestRun(runtime, connection, delivery, reader.id, reader.idempotent, reader.deadline, data).run(
         route,
         attempt,
@@ -173,12 +175,20 @@ export class Receiver {
     const route: Route = runtime.registry.resolve(patternText(packet.pattern));
     if (!isRequest) {
       new EventJob(runtime, connection, delivery, route, packet.data).run(attempt, headers, metadata);
+    } else if (!connection.admit(arrival.id)) {
+      this.passOver(delivery);
     } else if (connection.connection.open && !connection.requests.has(arrival.id)) {
       const { id, idempotent, deadline } = arrival;
       new RequestRun(runtime, connection, delivery, id, idempotent, deadline, packet.data).run(route, attempt, headers, metadata);
     } else {
       runtime.settle(delivery, Outcome.done);
     }
+  }
+
+  /** A request whose cancel overtook it never starts. */
+  private passOver(delivery: number): void {
+    this.runtime.counters.cancelledRequests++;
+    this.runtime.settle(delivery, Outcome.done);
   }
 
   /** The user's deserializer failed: it is logged, and a request gets an error. */

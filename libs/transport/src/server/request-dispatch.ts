@@ -14,6 +14,9 @@ import type { ServerRuntime } from './server-runtime.js';
 export const NO_MESSAGE_HANDLER = 'There is no matching message handler defined in the remote service.';
 const ACK_REFUSAL = 'it is a request';
 const LONGEST_TIMER = 2 ** 31 - 1;
+/** Milliseconds by which timers may come early. */
+const CLOCK_SLACK = 2;
+const CANCELLED = new RsmError('RSM_CONNECTION_LOST', 'The client cancelled the request.');
 
 /** One request: its handler's call, its replies, and what can end it early. */
 export class RequestRun extends HandlerCall implements RsmContextHost, Parked {
@@ -90,6 +93,12 @@ export class RequestRun extends HandlerCall implements RsmContextHost, Parked {
 
   /** Contexts of requests refuse acknowledgements. */
   ack(): void {}
+
+  /** A cancel frame came. That of a client whose time ran out may come before the timer here fires. */
+  cancelByClient(): void {
+    const timedOut = this.deadline > 0 && monotonicMilliseconds() >= this.deadline - CLOCK_SLACK;
+    this.cancel(timedOut ? this.timeoutError() : CANCELLED, false);
+  }
 
   /** The client does not want the reply any more. `gone`: it cannot get it either, so its credit means nothing. */
   cancel(reason: RsmError, gone: boolean): void {
@@ -212,7 +221,11 @@ export class RequestRun extends HandlerCall implements RsmContextHost, Parked {
 
   private expire(): void {
     // No reply: its client has the same deadline and ends the request itself, so it sees one error, whichever clock is first.
-    this.cancel(new RsmError('RSM_TIMEOUT', `The request '${this.context.getPattern()}' was not answered before its deadline.`), false);
+    this.cancel(this.timeoutError(), false);
+  }
+
+  private timeoutError(): RsmError {
+    return new RsmError('RSM_TIMEOUT', `The request '${this.context.getPattern()}' was not answered before its deadline.`);
   }
 
   private replyHeld(flags: number): void {

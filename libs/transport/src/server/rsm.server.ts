@@ -4,14 +4,13 @@ import { type CustomTransportStrategy, type MessageHandler, Server } from '@nest
 import { type Connection, Listener, type RsmError } from '@nestjs-rsm/segments';
 import { createCodec } from '../codec/index.js';
 import { RSM_TRANSPORT, RsmStatus } from '../constants.js';
-import type { RsmContext } from '../context/index.js';
 import { resolveServerOptions, type ResolvedServerOptions, type RsmServerOptions } from '../options/index.js';
 import { HandlerRegistry } from './handler-registry.js';
 import { Receiver } from './receiver.js';
 import { newServerCounters, type RsmServerCounters } from './server-counters.js';
 import { ServerConnection } from './server-connection.js';
 import { drainServer } from './server-drain.js';
-import { ServerRuntime } from './server-runtime.js';
+import { type ProcessingHooks, ServerRuntime } from './server-runtime.js';
 
 /** Events of `RsmServer.on`. */
 export type RsmServerEvents = {
@@ -180,11 +179,7 @@ export class RsmServer extends Server<RsmServerEvents, RsmStatus> implements Cus
     return runtime;
   }
 
-  private hooks(): {
-    readonly startHookSet: boolean;
-    start(context: RsmContext, done: () => Promise<unknown>): unknown;
-    end(context: RsmContext): void;
-  } {
+  private hooks(): ProcessingHooks {
     // eslint-disable-next-line @typescript-eslint/no-this-alias
     const server = this;
     return {

@@ -6,6 +6,9 @@ import type { RequestRun } from './request-dispatch.js';
 import { MAX_ROUTE_BYTES, MAX_ROUTES, MAX_ROUTES_BYTES } from './route-limits.js';
 import type { ServerRuntime } from './server-runtime.js';
 
+/** A client has no more requests than that waiting in the partitions of one channel. */
+const MAX_EARLY_CANCELS = 65_536;
+
 /** What the server keeps of one client: the routes it announced, its open requests, its replies. */
 export class ServerConnection {
   /** Open requests by the id their client gave them. */
@@ -17,6 +20,10 @@ export class ServerConnection {
   broken = false;
   private readonly routes: (Route | undefined)[] = [];
   private routesBytes = 0;
+  /** Ids grow: the highest one that was delivered. */
+  private lastRequest = 0;
+  /** Cancels that overtook their request, which waits in its partitions for the server's credit. */
+  private readonly cancelledEarly = new Set<number>();
 
   constructor(
     private readonly runtime: ServerRuntime,
@@ -53,6 +60,24 @@ export class ServerConnection {
     return (this.routes[id] = registry.resolve(route.pattern));
   }
 
+  /** A cancel frame. The one for a request that is answered already finds nothing. */
+  cancel(id: number): void {
+    const run = this.requests.get(id);
+    if (run !== undefined) {
+      run.cancelByClient();
+    } else if (isLater(id, this.lastRequest) && this.cancelledEarly.size < MAX_EARLY_CANCELS) {
+      this.cancelledEarly.add(id);
+    }
+  }
+
+  /** A request was delivered. False where it had been cancelled before. */
+  admit(id: number): boolean {
+    if (isLater(id, this.lastRequest)) {
+      this.lastRequest = id;
+    }
+    return this.cancelledEarly.size === 0 || !this.cancelledEarly.delete(id);
+  }
+
   /** The client has gone: its requests are pointless. Its events go on. */
   abandon(): void {
     this.replies.abandon();
@@ -64,4 +89,9 @@ export class ServerConnection {
       }
     }
   }
+}
+
+/** Ids are 32 bits and begin again. */
+function isLater(id: number, than: number): boolean {
+  return ((id - than) | 0) > 0;
 }

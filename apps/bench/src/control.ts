@@ -1,0 +1,37 @@
+/** What the benchmark asks of a child process, and what comes back. */
+export interface Command {
+  id: number;
+  name: string;
+  argument: unknown;
+}
+
+export interface Reply {
+  id: number;
+  result?: unknown;
+  error?: string;
+}
+
+/** The command after which a child ends. */
+export const CLOSE = 'close';
+
+export interface Commands {
+  [name: string]: (argument: any) => unknown;
+  [CLOSE]: () => unknown;
+}
+
+/** Answers the parent's commands until it says CLOSE or goes away; then this process ends. */
+export function serveCommands(commands: Commands): void {
+  process.on('message', async ({ id, name, argument }: Command) => {
+    const reply: Reply = { id };
+    try {
+      reply.result = await commands[name]!(argument);
+    } catch (error) {
+      reply.error = error instanceof Error ? (error.stack ?? error.message) : JSON.stringify(error);
+    }
+    // From this end: a parent that disconnects by itself is never told of its child's 'close'.
+    process.send!(reply, () => name === CLOSE && process.disconnect());
+  });
+  process.on('disconnect', () => process.exit());
+  // The terminal sends Ctrl-C to every process of its group; the parent ends this one.
+  process.on('SIGINT', () => undefined);
+}

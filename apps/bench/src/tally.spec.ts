@@ -1,0 +1,51 @@
+import { describe, expect, it } from '@jest/globals';
+import { checkTally, Tally } from './tally.js';
+
+/** The result of a tally that was given these numbers where 10, 11, 12 were sent. */
+function tallyOf(...numbers: number[]) {
+  const tally = new Tally();
+  tally.reset(10);
+  numbers.forEach((number) => tally.add(number));
+  return tally.reach(numbers.length);
+}
+
+describe('Tally', () => {
+  it('passes when all came, in order', async () => {
+    const result = await tallyOf(10, 11, 12);
+    expect(result).toEqual({ handled: 3, fault: undefined });
+    expect(() => checkTally(result, 3)).not.toThrow();
+  });
+
+  it('waits for those that are still to come', async () => {
+    const tally = new Tally();
+    tally.reset(10);
+    tally.add(10);
+    const reached = tally.reach(2);
+    tally.add(11);
+    expect(await reached).toEqual({ handled: 2, fault: undefined });
+  });
+
+  it.each([
+    ['a lost', [10, 12, 13], '12 came where 11'],
+    ['a doubled', [10, 10, 11], '10 came where 11'],
+    ['an overtaking', [11, 10, 12], '11 came where 10'],
+    ['a changed', [10, NaN, 12], 'changed content came where 11'],
+  ])('names %s event', async (_case, numbers, fault) => {
+    const result = await tallyOf(...numbers);
+    expect(() => checkTally(result, 3)).toThrow(fault);
+  });
+
+  it('fails where fewer or more came than were sent', () => {
+    expect(() => checkTally({ handled: 2 }, 3)).toThrow('3 events were sent, 2 arrived');
+    expect(() => checkTally({ handled: 4 }, 3)).toThrow('3 events were sent, 4 arrived');
+  });
+
+  it('begins anew', async () => {
+    const tally = new Tally();
+    tally.reset(10);
+    tally.add(99);
+    tally.reset(20);
+    tally.add(20);
+    expect(await tally.reach(1)).toEqual({ handled: 1, fault: undefined });
+  });
+});
