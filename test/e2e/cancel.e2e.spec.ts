@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { RsmClient, RsmError, RsmRecordBuilder } from 'nestjs-rsm';
 import { firstValueFrom, lastValueFrom, take, toArray } from 'rxjs';
-import { closeAfterwards, eventually, observe, type Seen, type Service, startService } from '../support/index.js';
+import { closeAfterwards, eventually, newServiceDirectory, observe, type Seen, type Service, startService } from '../support/index.js';
 
 let service: Service;
 let client: RsmClient;
@@ -131,6 +131,21 @@ describe('setTimeout', () => {
     expect((await first).values).toEqual(['first']);
     expect(await lastValueFrom(client.send('one-by-one', 'third'))).toBe('third');
     expect(await service.call('log')).toEqual(['first began', 'third began']);
+  });
+
+  it('never starts a request that was cancelled while it waited in its partitions: the cancel overtakes it', async () => {
+    const crowded = await startService('cancel', { directory: newServiceDirectory(), options: { server: { maxRequests: 1 } } });
+    const own = closeAfterwards(new RsmClient({ service: 'cancel', directory: crowded.directory }));
+    const first = observe(own.send('one-by-one', 'first'));
+    await eventually(async () => expect(await crowded.call('log')).toEqual(['first began']));
+    const second = own.send('one-by-one', 'second').subscribe();
+    const { messagesReceived: before } = await crowded.call('segmentCounters');
+    second.unsubscribe();
+    await eventually(async () => expect((await crowded.call('segmentCounters')).messagesReceived).toBe(before + 1));
+    await crowded.call('open');
+    expect((await first).values).toEqual(['first']);
+    expect(await lastValueFrom(own.send('one-by-one', 'third'))).toBe('third');
+    expect(await crowded.call('log')).toEqual(['first began', 'third began']);
   });
 
   it('never starts a request that expired while its server stood still', async () => {
