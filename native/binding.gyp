@@ -13,6 +13,8 @@
         'NAPI_VERSION=9',
         'NAPI_CPP_EXCEPTIONS',
         'NODE_ADDON_API_DISABLE_DEPRECATED',
+        # A worker thread that is terminated makes calls fail without an exception to throw.
+        'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
       ],
       # Node's own flags say C++17, no exceptions and no RTTI.
       'cflags!': ['-fno-strict-aliasing'],

@@ -474,7 +474,11 @@ class NativeEndpoint final : public Napi::ObjectWrap<NativeEndpoint>, public End
     try {
       body();
     } catch (const Napi::Error& error) {
-      napi_fatal_exception(env_, error.Value());
+      try {
+        napi_fatal_exception(env_, error.Value());
+      } catch (const Napi::Error&) {
+        // This thread is being terminated: nobody is left to hear of it.
+      }
     }
   }
 
