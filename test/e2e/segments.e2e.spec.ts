@@ -128,7 +128,10 @@ describe('libs/segments without Nest', () => {
   });
 
   it('refuses what would pass the budget of its queue, and nothing before', async () => {
-    const [, connection] = await connect([{ partitionSize: 32, partitions: 1, spanFactor: 1 }], { maxQueuedBytes: 30, maxQueuedMessages: 3 });
+    const [, connection] = await connect([{ partitionSize: 32, partitions: 1, spanFactor: 1 }], {
+      maxQueuedBytes: 30,
+      maxQueuedMessages: 3,
+    });
     await service.call('hold');
     await connection.write('in flight');
     connection.send(Lane.events, 0, 'x'.repeat(20));
@@ -163,10 +166,7 @@ describe('what can be listed while messages are in flight', () => {
         const theirs = groupOf(there.groups, opposite, number);
         expect(mine).toMatchObject(geometry);
         expect(theirs).toMatchObject(geometry);
-        const segments = [
-          here.segments.find(({ id }) => id === mine.segment)!,
-          there.segments.find(({ id }) => id === theirs.segment)!,
-        ];
+        const segments = [here.segments.find(({ id }) => id === mine.segment)!, there.segments.find(({ id }) => id === theirs.segment)!];
         expect(segments.map(({ role }) => role)).toEqual(direction === 'out' ? ['source', 'target'] : ['target', 'source']);
         segments.forEach((segment) => expect(segment).toMatchObject({ ...geometry, interconnect: 'mapped' }));
         expect(segments[0]!.length).toBe(segments[1]!.length);

@@ -2,7 +2,16 @@ import { describe, expect, it } from '@jest/globals';
 import { RsmClient, type RsmClientOptions, RsmRecordBuilder } from 'nestjs-rsm';
 import { lastValueFrom } from 'rxjs';
 import type { JobRecord } from '../services/jobs.js';
-import { closeAfterwards, eventually, observe, type Seen, serviceDirectory, type Service, socketsIn, startService } from '../support/index.js';
+import {
+  closeAfterwards,
+  eventually,
+  observe,
+  type Seen,
+  serviceDirectory,
+  type Service,
+  socketsIn,
+  startService,
+} from '../support/index.js';
 
 interface State {
   started: number[];
@@ -202,12 +211,12 @@ describe('close() of a client', () => {
     expect(closed).toBe(false);
     await service.call('openGate');
     await closing;
-    expect(await confirmed).toMatchObject({ end: 'complete' });
+    expect(await confirmed).toEqual({ values: [undefined], end: 'complete' });
     expect((await stateOf(service)).finished).toEqual([1, 2]);
   });
 
   it('ends pending sends and unfinished events after closeTimeout; none hangs', async () => {
-    const service = await startService('jobs', { options: { gated: true, server: { maxRequests: 1, concurrency: 1 } } });
+    const service = await startService('jobs', { options: { gated: true, server: { maxRequests: 1, concurrency: 1, drainTimeout: 100 } } });
     const client = newClient({ closeTimeout: 200 });
     const requests = range(0, 3).map((n) => observe(client.send('ask', { n })));
     const events = range(10, 13).map((n) => observe(client.emit('job', new RsmRecordBuilder({ n }).setConfirm().build())));
@@ -238,7 +247,7 @@ describe('a process exits by itself when it has closed', () => {
     'a server and its own client, after errors',
     'a server that is closed before its client',
   ])('%s', async (scenario) => {
-    await startService('jobs', { options: { gated: true } });
+    await startService('jobs', { options: { gated: true, server: { drainTimeout: 100 } } });
     const process = await startService('exits', { options: { scenario } });
     expect(await process.exited).toEqual({ code: 0, signal: null });
     expect(process.output()).toContain('CLOSED');

@@ -37,7 +37,13 @@ function largestSpan(segments: SegmentGeometry[]): number {
 /** Lengths at and around which a group changes: multiples of a partition, the whole span, several spans. */
 function edges(segments: SegmentGeometry[], most: number): number[] {
   return segments
-    .flatMap(({ partitionSize: size, partitions, spanFactor }) => [size, size * spanFactor, size * partitions, 2 * size * spanFactor, 3 * size])
+    .flatMap(({ partitionSize: size, partitions, spanFactor }) => [
+      size,
+      size * spanFactor,
+      size * partitions,
+      2 * size * spanFactor,
+      3 * size,
+    ])
     .flatMap((length) => [length - 1, length, length + 1])
     .concat(0, 1, most - 1, most)
     .filter((length) => length >= 0 && length <= most);
@@ -52,7 +58,10 @@ const cases: fc.Arbitrary<Case> = fc.record({ there: geometries, here: geometrie
       here: fc.constant(here),
       maxMessageSize: fc.constant(maxMessageSize),
       lengths: fc.array(
-        fc.oneof(fc.constantFrom(...edges(there, maxMessageSize), ...edges(here, maxMessageSize)), fc.integer({ min: 0, max: maxMessageSize })),
+        fc.oneof(
+          fc.constantFrom(...edges(there, maxMessageSize), ...edges(here, maxMessageSize)),
+          fc.integer({ min: 0, max: maxMessageSize }),
+        ),
         { minLength: 1, maxLength: 120 },
       ),
     }),
@@ -132,7 +141,9 @@ describe('messages of every size without Nest', () => {
           await expect(connection!.write(payload)).rejects.toMatchObject({ code: 'RSM_MESSAGE_TOO_LARGE' });
         }
         // The header counts too.
-        expect(() => connection!.send(Lane.events, 1, Buffer.alloc(5_000))).toThrow(expect.objectContaining({ code: 'RSM_MESSAGE_TOO_LARGE' }));
+        expect(() => connection!.send(Lane.events, 1, Buffer.alloc(5_000))).toThrow(
+          expect.objectContaining({ code: 'RSM_MESSAGE_TOO_LARGE' }),
+        );
         expect(look()).toEqual(before);
         await connection!.write('ß'.repeat(2_500));
         await connection!.flushed();
@@ -162,7 +173,7 @@ describe('messages of every size through Nest', () => {
     const client = await start();
     const lengths = edges(segments, 30_000).concat(100_000, 250_000);
     const payloads = lengths.map((length, i) => payloadOf(i, length));
-    const answers = await Promise.all(payloads.map((payload) => lastValueFrom(client.send('echo', payload))));
+    const answers = await Promise.all(payloads.map((payload) => lastValueFrom(client.send<string | Buffer>('echo', payload))));
     answers.forEach((answer, i) => {
       expect(typeof answer).toBe(typeof payloads[i]);
       expect(digestOf(answer)).toBe(digestOf(payloads[i]!));

@@ -28,7 +28,7 @@ export function bytesOf(seed: number, length: number): Buffer {
 export function textOf(seed: number, length: number): string {
   const next = randomWords(seed);
   const parts: string[] = [];
-  for (let left = length; left > 0; ) {
+  for (let left = length; left > 0;) {
     const character = CHARACTERS[next() % CHARACTERS.length]!;
     const fitting = character.bytes <= left ? character : CHARACTERS[0]!;
     parts.push(fitting.text);

@@ -2,6 +2,7 @@
 import { type Connection, Lane, Listener, type ListenerOptions, type MessageBatch, Outcome } from '@nestjs-rsm/segments';
 import { expose, onStop, ready } from './fixture/fixture.js';
 import { digestOf } from './random-payload.js';
+import { residue } from './residue.js';
 
 /** What the test is told of a message. */
 export interface Arrived {
@@ -80,6 +81,6 @@ expose({
   tables: () => ({ segments: listener!.segmentTable(), groups: listener!.segmentGroupTable(), counters: listener!.counters() }),
   directory: (direction: 'in' | 'out', group: number) => listener!.directory(connection(), direction, group),
   peer: () => connection().peer,
-  memory: () => process.memoryUsage.rss(),
+  residue,
 });
 ready();
