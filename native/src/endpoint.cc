@@ -433,7 +433,9 @@ uint64_t Endpoint::inFlight(uint32_t id) {
     activate(*c);  // see send()
     startPolling();
   }
-  return c->source->inFlight();
+  // What is released counts until the layer above has heard of it: it may end the connection where nothing is in flight.
+  const auto unheard = std::count_if(reports_.begin(), reports_.end(), [&](const Report& r) { return r.connection == id; });
+  return c->source->inFlight() + static_cast<uint64_t>(unheard);
 }
 
 Counters Endpoint::counters() const {

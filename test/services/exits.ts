@@ -32,7 +32,7 @@ class EchoController {
 class ExitsModule {}
 
 async function serve(): Promise<{ close(): Promise<void> }> {
-  const strategy = new RsmServer({ service: 'exits' });
+  const strategy = new RsmServer({ service: 'exits', drainTimeout: 100 });
   const app = await NestFactory.createMicroservice(ExitsModule, { strategy, logger: false } as CustomStrategy & { logger: false });
   await app.listen();
   return app;
@@ -42,7 +42,7 @@ const scenarios: Record<string, () => Promise<void>> = {
   async 'a client that has answers'() {
     const client = new RsmClient({ service: 'jobs' });
     await lastValueFrom(client.send('echo', 1));
-    await lastValueFrom(client.emit('job', { n: 1 }));
+    await lastValueFrom(client.emit('digest', 'text'));
     await client.close();
   },
   async 'a client that never connected'() {
