@@ -301,7 +301,7 @@ TEST("looking at what is in flight, and sending again without room, lose no wake
   }
 }
 
-TEST("a report that a look at what is in flight took is made without any further message") {
+TEST("a report that a look at what is in flight took is made without any further message, and counts as in flight until it is") {
   auto options = endpointOptions(false);
   options.pollingWindow = 0;
   Service service(endpointOptions(true), options);
@@ -311,9 +311,10 @@ TEST("a report that a look at what is in flight took is made without any further
   CHECK(service.client.committed(service.here, "b", {1, 1, true}));
   service.settleDown();
   service.server.endpoint.settle(service.server.said.messages.at(0).delivery, 1);  // not flushed: no bell yet
-  CHECK_EQ(service.client.endpoint.inFlight(service.here), 1);
+  CHECK_EQ(service.client.endpoint.inFlight(service.here), 2);
   check::settleDown({&service.client});
   CHECK_EQ(service.client.said.reports.size(), 1);
+  CHECK_EQ(service.client.endpoint.inFlight(service.here), 1);
   service.server.settle(service.server.said.messages.at(1).delivery, 1);
   service.settleDown();
   CHECK_EQ(service.client.said.reports.size(), 2);  // it is rung for, though the look had ended the sender's wait
