@@ -37,6 +37,14 @@ class LongMessage implements SendWatcher {
   }
 }
 
+/** Somebody waits in write(). */
+class Write implements SendWatcher {
+  constructor(
+    readonly committed: () => void,
+    readonly failed: (error: RsmError) => void,
+  ) {}
+}
+
 /** A connection as its endpoint drives it; users see the interface Connection. */
 export class PeerConnection implements Connection {
   data: unknown = undefined;
@@ -53,6 +61,8 @@ export class PeerConnection implements Connection {
   private largestSpan = Infinity;
   /** The message whose fragments are leaving. */
   private leaving: { readonly watcher: SendWatcher | undefined; readonly sequence: number } | undefined;
+  /** Of the message whose fragments had not all left when the connection ended. */
+  private interrupted: SendWatcher | undefined;
   private ended = false;
   private flushWaiters: FlushWaiter[] = [];
   private flushTimer: NodeJS.Timeout | undefined;
@@ -111,7 +121,7 @@ export class PeerConnection implements Connection {
   async write(payload: string | Uint8Array, lane: Lane = Lane.events): Promise<void> {
     this.checkSize(0, payload);
     await new Promise<void>((resolve, reject) => {
-      if (this.send(lane, 0, payload, { committed: () => resolve(), failed: reject }) > 0) resolve();
+      if (this.send(lane, 0, payload, new Write(resolve, reject)) > 0) resolve();
     });
   }
 
@@ -178,19 +188,19 @@ export class PeerConnection implements Connection {
   /** Reports a release to the watcher of its message. */
   released(sequence: number, outcome: Outcome): SendWatcher | undefined {
     const watcher = this.watchers.get(sequence);
-    const original = this.forget(sequence);
+    const original = this.takeWatcher(sequence);
     watcher?.released?.(outcome);
     return original;
   }
 
-  /** The watcher of a message in flight, which is in flight no more. */
+  /** The watcher of a message that the connection left unfinished: it has watchRelease, or was not told yet that the message is committed. */
   forget(sequence: number): SendWatcher | undefined {
-    const watcher = this.watchers.get(sequence);
-    if (watcher === undefined) return undefined;
-    this.watchers.delete(sequence);
-    if (!(watcher instanceof LongMessage)) return watcher;
-    watcher.giveBack();
-    return watcher.original;
+    if (this.leaving?.sequence !== sequence) return this.takeWatcher(sequence);
+    const { watcher } = this.leaving;
+    this.leaving = undefined;
+    this.interrupted = watcher;
+    this.takeWatcher(sequence);
+    return watcher;
   }
 
   /** Nothing was left unfinished when the connection ended: whoever waits in flushed() has what he wanted. */
@@ -204,11 +214,15 @@ export class PeerConnection implements Connection {
 
   /** After the owner's last chance to take the queue: fails what is left in it. */
   failRest(): void {
-    const rest = this.queue.takeAll();
-    for (const sequence of this.watchers.keys()) this.forget(sequence);
-    if (rest.length === 0 && this.flushWaiters.length === 0) return;
+    const failed = this.queue.takeAll().map(({ watcher }) => watcher);
+    // Nobody has taken over the message that was leaving: native was destroyed, or its sender waits in write().
+    if (this.leaving) failed.unshift(this.leaving.watcher);
+    else if (this.interrupted instanceof Write) failed.unshift(this.interrupted);
+    this.leaving = this.interrupted = undefined;
+    for (const sequence of this.watchers.keys()) this.takeWatcher(sequence);
+    if (failed.length === 0 && this.flushWaiters.length === 0) return;
     const error = this.lost();
-    for (const message of rest) guard(() => message.watcher?.failed?.(error));
+    for (const watcher of failed) guard(() => watcher?.failed?.(error));
     this.settleFlushed(error);
   }
 
@@ -220,6 +234,16 @@ export class PeerConnection implements Connection {
   lost(): RsmError {
     const how = this.closedHere ? 'was closed on this side' : 'ended';
     return new RsmError('RSM_CONNECTION_LOST', `The connection to ${this.describe()} ${how}. Send over another connection of the service.`);
+  }
+
+  /** Ends the watch on a message. Returns its watcher where that has watchRelease. */
+  private takeWatcher(sequence: number): SendWatcher | undefined {
+    const watcher = this.watchers.get(sequence);
+    if (watcher === undefined) return undefined;
+    this.watchers.delete(sequence);
+    if (!(watcher instanceof LongMessage)) return watcher;
+    watcher.giveBack();
+    return watcher.original?.watchRelease ? watcher.original : undefined;
   }
 
   /** Commits now; 0 where there is no room, LEAVING where fragments leave. `counted`: accepted before, so it may pass the budget. Allocates nothing. */

@@ -174,6 +174,7 @@ export abstract class Endpoint extends EventEmitter<EndpointEvents> {
       connection.end(connection.inFlight);
     }
     this.native.destroy();
+    this.batch.count = 0; // whoever closes inside onMessages reads no further
     for (const connection of connections) this.finishConnection(connection, undefined);
   }
 
@@ -265,10 +266,12 @@ export abstract class Endpoint extends EventEmitter<EndpointEvents> {
     guard(() => this.hangup(connection));
     connection.end(unfinished.length);
     for (const message of unfinished) {
+      if (this.byId[id] !== connection) return; // a handler has closed this endpoint
       const { sequence, attempt, started, bytes } = message;
       const watcher = connection.forget(sequence);
       guard(() => this.onReturned({ connection, lane: message.lane as Lane, attempt, sequence, outcome: 0, started, bytes, watcher }));
     }
+    if (this.byId[id] !== connection) return;
     const what = `The connection to ${connection.describe()} ended: ${reason || code}.`;
     this.finishConnection(connection, code === '' ? undefined : new RsmError(code as RsmErrorCode, what));
   }

@@ -46,6 +46,7 @@ export class Instances {
   private readonly byConnection = new Map<number, Instance>();
   private readonly watcher: FolderWatcher;
   private folderRefusal: RsmError | undefined;
+  private stopped = false;
 
   constructor(private readonly options: InstancesOptions) {
     this.watcher = new FolderWatcher(options.folder, options.scanInterval, (names, error) => this.found(names, error));
@@ -56,6 +57,7 @@ export class Instances {
   }
 
   stop(): void {
+    this.stopped = true; // perhaps inside onRefusal
     this.watcher.stop();
     for (const instance of this.byName.values()) clearTimeout(instance.timer);
     this.byName.clear();
@@ -100,6 +102,7 @@ export class Instances {
       if (instance.connection === undefined && !present.has(instance.name)) this.forget(instance);
     }
     for (const name of present) {
+      if (this.stopped) return;
       if (this.byName.has(name) || !isSocket(this.pathOf(name))) continue;
       const instance: Instance = { name, connection: undefined, failures: 0, refusal: undefined, timer: undefined };
       this.byName.set(name, instance);

@@ -107,7 +107,7 @@ export interface ReturnedMessage {
   started: boolean;
   /** The whole message, header included; private. */
   bytes: Buffer;
-  /** The watcher it was sent with, if that has watchRelease. */
+  /** The watcher it was sent with, if that has watchRelease, or if the connection was lost before all fragments of the message had left. */
   watcher?: SendWatcher;
 }
 

@@ -52,10 +52,14 @@ export class DeadLetters {
     const failed = (error: unknown): void =>
       this.logger.error(`onDeadLetter failed: ${error instanceof Error ? error.message : String(error)}`);
     try {
-      this.announce(letter);
       Promise.resolve(this.options.onDeadLetter?.(letter)).catch(failed);
     } catch (error) {
       failed(error);
+    }
+    try {
+      this.announce(letter);
+    } catch (error) {
+      this.logger.error(`A listener of 'deadLetter' failed: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 }

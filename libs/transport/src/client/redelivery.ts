@@ -105,9 +105,6 @@ export class Redelivery {
     } else {
       this.gather(instance, sequence, held, outcome !== 0);
     }
-    if (wasSuspect) {
-      this.outbound.suspectBack(instance);
-    }
   }
 
   private retryLater(instance: Instance, held: HeldMessage): void {

@@ -1,19 +1,20 @@
 import { corrupt } from '../errors.js';
 import type { Encoded } from './codec.js';
-import { type BinaryValue, binaryTypeOf, bytesOf, isBinary, PayloadFormat, restoreBinary } from './format.js';
+import { BinaryType, type BinaryValue, binaryTypeOf, bytesOf, isBinary, isLongText, PayloadFormat, restoreBinary } from './format.js';
 import { encodeRaw, encodeText } from './raw.js';
 
 /*
  * JSON with attachments:
  *
- *   uint32 n | n bytes of JSON text: [value, paths] | for each path: uint8 binary type, uint32 length, bytes
+ *   uint32 n | n bytes of JSON text: [value, paths] | for each path: uint8 binary type (or text), uint32 length, bytes
  *
  * (little-endian). The value has null where an attachment belongs; a path is the list of keys and indexes that lead there.
  */
 type Path = (string | number)[];
+type Attachment = BinaryValue | string;
 const ATTACHMENT_HEAD = 5;
 
-/** Fills `into`. Called for values that may hold binary values; where none is found the result is plain JSON. */
+/** Fills `into`. Called for values that may hold attachments; where none is found the result is plain JSON. */
 export function encodeWithAttachments(value: object, into: Encoded): void {
   const attachments = new Attachments();
   const stripped = attachments.strip(value, '');
@@ -22,52 +23,71 @@ export function encodeWithAttachments(value: object, into: Encoded): void {
     return;
   }
   if (attachments.paths[0]!.length === 0) {
-    encodeRaw(attachments.values[0], into); // a toJSON that returned a binary value
+    encodeRaw(attachments.values[0], into); // a toJSON that returned a binary value or a long string
     return;
   }
   const text = JSON.stringify([stripped, attachments.paths]);
   const textBytes = Buffer.byteLength(text);
   let total = 4 + textBytes;
   for (const attachment of attachments.values) {
-    total += ATTACHMENT_HEAD + attachment.byteLength;
+    total += ATTACHMENT_HEAD + sizeOf(attachment);
   }
   const bytes = Buffer.allocUnsafe(total);
   bytes.writeUInt32LE(textBytes, 0);
   let position = 4 + bytes.write(text, 4, 'utf8');
   for (const attachment of attachments.values) {
-    position = bytes.writeUInt8(binaryTypeOf(attachment), position);
-    position = bytes.writeUInt32LE(attachment.byteLength, position);
-    bytes.set(bytesOf(attachment), position);
-    position += attachment.byteLength;
+    const isText = typeof attachment === 'string';
+    const head = bytes.writeUInt8(isText ? BinaryType.text : binaryTypeOf(attachment), position);
+    position = head + 4;
+    const length = isText ? bytes.write(attachment, position, 'utf8') : attachment.byteLength;
+    bytes.writeUInt32LE(length, head);
+    if (!isText) {
+      bytes.set(bytesOf(attachment), position);
+    }
+    position += length;
   }
   into.format = PayloadFormat.jsonWithAttachments;
   into.payload = bytes;
 }
 
-/** Takes the binary values out of a value. */
+function sizeOf(attachment: Attachment): number {
+  return typeof attachment === 'string' ? Buffer.byteLength(attachment) : attachment.byteLength;
+}
+
+/** Takes the binary values and long strings out of a value. */
 class Attachments {
   readonly paths: Path[] = [];
-  readonly values: BinaryValue[] = [];
+  readonly values: Attachment[] = [];
   private readonly path: Path = [];
   private readonly ancestors = new Set<object>();
 
-  /** A copy that stringifies as `value` does (toJSON has been called already), with null for each binary value. */
+  /** A copy that stringifies as `value` does (toJSON has been called already), with null for each attachment. */
   strip(value: unknown, key: string): unknown {
+    if (typeof value === 'string' && isLongText(value)) {
+      return this.attach(value);
+    }
     if (typeof value !== 'object' || value === null) {
       return value;
     }
     if (!isBinary(value) && typeof (value as { toJSON?: unknown }).toJSON === 'function') {
       const replacement: unknown = (value as { toJSON(key: string): unknown }).toJSON(key);
+      if (typeof replacement === 'string' && isLongText(replacement)) {
+        return this.attach(replacement);
+      }
       return typeof replacement === 'object' && replacement !== null ? this.stripObject(replacement) : replacement;
     }
     return this.stripObject(value);
   }
 
+  private attach(value: Attachment): null {
+    this.paths.push([...this.path]);
+    this.values.push(value);
+    return null;
+  }
+
   private stripObject(value: object): unknown {
     if (isBinary(value)) {
-      this.paths.push([...this.path]);
-      this.values.push(value);
-      return null;
+      return this.attach(value);
     }
     if (value instanceof Number || value instanceof String || value instanceof Boolean || value instanceof BigInt) {
       return value; // JSON.stringify unwraps them
@@ -132,7 +152,12 @@ export function decodeWithAttachments(buffer: Buffer, start: number, end: number
     if (length > end - position) {
       throw corrupt(`an attachment of ${length} bytes where ${end - position} are left`);
     }
-    attach(value, path, restoreBinary(type, buffer, position, position + length, owned));
+    const last = position + length;
+    attach(
+      value,
+      path,
+      type === BinaryType.text ? buffer.toString('utf8', position, last) : restoreBinary(type, buffer, position, last, owned),
+    );
     position += length;
   }
   if (position !== end) {
@@ -155,7 +180,7 @@ function parseTextAndPaths(buffer: Buffer, start: number, end: number): [unknown
 }
 
 /** Walks own properties only, and replaces nothing but a null: no path leads to a prototype. */
-function attach(root: unknown, path: unknown, attachment: BinaryValue): void {
+function attach(root: unknown, path: unknown, attachment: Attachment): void {
   if (!Array.isArray(path) || path.length === 0) {
     throw corrupt('the path of an attachment is not a list of keys');
   }

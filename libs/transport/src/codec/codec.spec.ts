@@ -195,6 +195,17 @@ describe('codec json', () => {
     expect(encode('json', value)).toMatchObject({ format: PayloadFormat.json, payload: JSON.stringify(value) });
   });
 
+  it('carries long texts beside the JSON text, wherever they stand and whatever is in them', () => {
+    const ascii = 'a "quoted"\\line\n'.repeat(500);
+    const wide = 'żółć — 東京 🚢 '.repeat(400);
+    const lone = `${'x'.repeat(3000)}\ud800`;
+    const value = { ascii, list: [1, wide, { deep: ascii }], lone, short: 'short', stands: { toJSON: () => wide }, ['__proto__x']: ascii };
+    expect(encode('json', value).format).toBe(PayloadFormat.jsonWithAttachments);
+    expect(roundTrip('json', value)).toEqual(JSON.parse(JSON.stringify(value)));
+    expect(Object.keys(roundTrip('json', value) as object)).toEqual(Object.keys(value));
+    expect(roundTrip('json', { toJSON: () => ascii })).toBe(ascii);
+  });
+
   it('honours toJSON beside binary values, calling it on the value only and not on what it returns', () => {
     const inner = { toJSON: () => 'never asked' };
     const value = {

@@ -23,7 +23,7 @@ export const PayloadFormat = {
   string: 3,
   /** A Buffer's bytes. */
   buffer: 4,
-  /** JSON text with its binary values behind it. */
+  /** JSON text with its binary values and long strings behind it. */
   jsonWithAttachments: 5,
   /** The bytes of a typed array, an ArrayBuffer or a DataView. */
   binary: 6,
@@ -48,10 +48,15 @@ export const BinaryType = {
   float64: 11,
   bigInt64: 12,
   bigUint64: 13,
+  /** A long string, as UTF-8: only among the attachments of JSON. */
+  text: 14,
 } as const;
 export type BinaryType = (typeof BinaryType)[keyof typeof BinaryType];
 
 export type BinaryValue = ArrayBuffer | ArrayBufferView;
+
+/** UTF-16 units from which a string travels beside its JSON text: escaping and unescaping it takes twenty times as long as copying it. */
+const LONG_TEXT = 2048;
 
 type TypedArrayConstructor = {
   new (buffer: ArrayBufferLike, byteOffset: number, length: number): ArrayBufferView;
@@ -77,6 +82,11 @@ const TYPE_BY_NAME = new Map<string, number>(Object.entries(TYPED_ARRAYS).map(([
 
 // Names the true type also for subclasses and for arrays of another realm (a vm context).
 const typedArrayName = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get!;
+
+/** Whether a string is better off as an attachment. One with lone surrogates is not: UTF-8 cannot hold them, JSON's escapes can. */
+export function isLongText(value: string): boolean {
+  return value.length >= LONG_TEXT && (value as string & { isWellFormed(): boolean }).isWellFormed();
+}
 
 export function isBinary(value: object): value is BinaryValue {
   return ArrayBuffer.isView(value) || value instanceof ArrayBuffer;

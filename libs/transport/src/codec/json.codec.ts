@@ -1,7 +1,7 @@
 import { encodeWithAttachments } from './attachments.js';
 import type { Codec, Encoded } from './codec.js';
 import { encodeRaw, encodeText } from './raw.js';
-import { mayHoldBinary } from './scan.js';
+import { wantsAttachments } from './scan.js';
 
 /** JSON text; binary values, top-level or nested, stay binary. */
 export class JsonCodec implements Codec {
@@ -9,7 +9,7 @@ export class JsonCodec implements Codec {
 
   encode(value: unknown, into: Encoded): void {
     if (typeof value === 'object' && value !== null) {
-      if (!mayHoldBinary(value)) {
+      if (!wantsAttachments(value)) {
         encodeText(value, into);
       } else if (!encodeRaw(value, into)) {
         encodeWithAttachments(value, into);

@@ -8,7 +8,7 @@ export function defaultRetryDelay(attempt: number): number {
   return Math.min(FIRST_DELAY * 2 ** (attempt - 1), LONGEST_DEFAULT);
 }
 
-/** A user's function is called again and again; what it returns out of range cannot be refused at construction and counts as the default. */
+/** A user's function is called again and again; what it returns out of range, or throws, cannot be refused at construction and counts as the default. */
 export const retryDelay: Check<(attempt: number) => number> = (value, name) => {
   if (value === undefined) {
     return defaultRetryDelay;
@@ -20,7 +20,12 @@ export const retryDelay: Check<(attempt: number) => number> = (value, name) => {
     refuse(name, value, `0 to ${LONGEST_DELAY} milliseconds, or a function that returns them`);
   }
   return (attempt) => {
-    const delay: unknown = value(attempt);
+    let delay: unknown;
+    try {
+      delay = value(attempt);
+    } catch {
+      // The event must come back in any case.
+    }
     return isDelay(delay) ? delay : defaultRetryDelay(attempt);
   };
 };

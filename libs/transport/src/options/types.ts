@@ -75,8 +75,8 @@ export interface RsmClientOptions extends RsmCommonOptions {
   /** Deliveries of one event before it is a dead letter, 1 to 1,000. Default: 5. */
   maxAttempts?: number;
   /**
-   * Milliseconds before an event is delivered again, 0 to 2,147,483,647, or a function of the attempts made (from 1); what it returns outside of that range counts as
-   * the default. Default: 100 ms, doubled with each attempt, at most 5 s.
+   * Milliseconds before an event is delivered again, 0 to 2,147,483,647, or a function of the attempts made (from 1); where it returns something outside of that
+   * range, or throws, the default counts. Default: 100 ms, doubled with each attempt, at most 5 s.
    */
   retryDelay?: number | ((attempt: number) => number);
   /** Told of each dead letter. What it throws is logged. */

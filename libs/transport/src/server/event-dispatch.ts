@@ -151,7 +151,7 @@ class EventRun extends HandlerCall implements RsmContextHost, Parked {
   }
 
   get dropped(): boolean {
-    return this.job.returned;
+    return this.job.returned || this.runtime.closed;
   }
 
   get ackRefusal(): string | undefined {

@@ -8,11 +8,16 @@ export interface Parked {
   returnUnstarted(): void;
 }
 
+/** So many that were given up may stay in the queue. */
+const FEW = 64;
+
 /** How many messages of one handler run at once (`extras.concurrency`), and the queue of those beyond, in order. */
 export class HandlerLimit {
   private running = 0;
   private waiting: Parked[] = [];
   private next = 0;
+  /** Of those that wait, the ones that were given up. */
+  private dropped = 0;
   private pumping = false;
 
   constructor(private readonly most: number) {}
@@ -39,12 +44,24 @@ export class HandlerLimit {
     this.pumping = true;
     while (this.running < this.most && this.next < this.waiting.length) {
       const parked = this.shift();
-      if (!parked.dropped) {
+      if (parked.dropped) {
+        this.dropped = Math.max(this.dropped - 1, 0);
+      } else {
         this.running++;
         parked.startParked();
       }
     }
     this.pumping = false;
+  }
+
+  /** One that waits was given up. Peers decide how many: they are not kept beside those that still wait. */
+  forgetDropped(): void {
+    this.dropped++;
+    if (this.dropped >= FEW && this.dropped * 2 > this.waiting.length - this.next) {
+      this.waiting = this.parked();
+      this.next = 0;
+      this.dropped = 0;
+    }
   }
 
   /** Those that wait, in order. They stay in the queue. */

@@ -134,23 +134,19 @@ export class Receiver {
     const { id, idempotent, deadline } = reader;
     const arrival: Arrival = { connection, delivery, attempt, isRequest, id, idempotent, deadline, headers, metadata };
     const packet = reader.serialized ? data : this.packetOf(connection, isRequest, metadata, data);
-    let result: unknown;
     try {
-      result = runtime.deserializer.deserialize(packet as object);
+      const result: unknown = runtime.deserializer.deserialize(packet as object);
+      if (result instanceof Promise) {
+        runtime.enter();
+        void result
+          .then((deserialized: unknown) => this.dispatch(arrival, deserialized))
+          .catch((error: unknown) => this.refuseArrival(arrival, error))
+          .finally(() => runtime.leave());
+      } else {
+        this.dispatch(arrival, result);
+      }
     } catch (error) {
       this.refuseArrival(arrival, error);
-      return;
-    }
-    if (result instanceof Promise) {
-      runtime.enter();
-      result
-        .then(
-          (deserialized: unknown) => this.dispatch(arrival, deserialized),
-          (error: unknown) => this.refuseArrival(arrival, error),
-        )
-        .finally(() => runtime.leave());
-    } else {
-      this.dispatch(arrival, result);
     }
   }
 

@@ -10,8 +10,8 @@ export type ReplyResult = 'sent' | 'queued' | 'gone';
 export class ReplyChannel {
   /** One object for all values: text and bytes leave it before the next is encoded. */
   private readonly encoded: Encoded = { format: PayloadFormat.none, payload: undefined };
-  /** Requests that exceeded the queue and whose error has found no room yet. Each is in it once, so `maxRequests` bounds it. */
-  private overflow: number[] = [];
+  /** Requests that exceeded the queue and whose error has found no room yet. They are not given back before, so `maxRequests` bounds it. */
+  private overflow: { readonly id: number; readonly told: () => void }[] = [];
   private emptied: (() => void)[] = [];
   private readonly watcher: SendWatcher = { committed: () => this.sendOverflow() };
 
@@ -53,10 +53,10 @@ export class ReplyChannel {
     }
   }
 
-  /** Tells a client that a request failed because its replies exceed the queue, as soon as there is room for that. */
-  failOverflowing(id: number): void {
+  /** Tells a client that a request failed because its replies exceed the queue, as soon as there is room for that; `told` is called then, unless the client goes. */
+  failOverflowing(id: number, told: () => void): void {
     this.runtime.counters.backpressureErrors++;
-    this.overflow.push(id);
+    this.overflow.push({ id, told });
     this.sendOverflow();
   }
 
@@ -76,13 +76,14 @@ export class ReplyChannel {
 
   private sendOverflow(): void {
     while (this.overflow.length > 0) {
-      const id = this.overflow[0]!;
+      const { id, told } = this.overflow[0]!;
       try {
         this.send(id, ReplyFlag.error | ReplyFlag.last, true, overflowError());
       } catch {
         return; // still no room: the queue that fills it is watched
       }
       this.overflow.shift();
+      told();
     }
     this.wakeEmptied();
   }

@@ -26,7 +26,9 @@ export class RequestRun extends HandlerCall implements RsmContextHost, Parked {
   private creditHeld = true;
   /** It has a place of its handler's limit. */
   private placeTaken = false;
-  /** The last frame of an idempotent request is still in the queue. */
+  /** It waits for one. */
+  private parked = false;
+  /** The last frame of an idempotent request is still in the queue, or the error of one whose replies exceed it has found no room. */
   private awaitsCommit = false;
   private timer: NodeJS.Timeout | undefined;
   /** The last value of the Observable is held until the tick ends, so that it can share a frame with the completion. */
@@ -76,6 +78,7 @@ export class RequestRun extends HandlerCall implements RsmContextHost, Parked {
       this.placeTaken = true;
       this.begin();
     } else {
+      this.parked = true;
       handler.limit.park(this);
       if (this.deadline > 0) {
         this.armTimer();
@@ -84,6 +87,7 @@ export class RequestRun extends HandlerCall implements RsmContextHost, Parked {
   }
 
   startParked(): void {
+    this.parked = false;
     this.placeTaken = true;
     this.begin();
   }
@@ -253,7 +257,7 @@ export class RequestRun extends HandlerCall implements RsmContextHost, Parked {
     this.over = true;
     this.forget();
     if (isBackpressure(error)) {
-      this.connection.replies.failOverflowing(this.id);
+      this.failOverflowing();
       this.runtime.logger.error(`A request '${this.context?.getPattern()}' failed: its replies exceed maxQueuedBytes.`);
     } else {
       this.runtime.logger.error(`A reply to '${this.context?.getPattern()}' cannot be sent: ${messageOf(error)}`);
@@ -284,8 +288,19 @@ export class RequestRun extends HandlerCall implements RsmContextHost, Parked {
       fault = this.send(flags, true, { status: 'error', message: 'Internal server error' });
     }
     if (fault !== undefined) {
-      this.connection.replies.failOverflowing(this.id);
+      this.failOverflowing();
     }
+  }
+
+  /** It keeps its place among `maxRequests` until its client has been told. */
+  private failOverflowing(): void {
+    this.awaitsCommit = true;
+    this.connection.replies.failOverflowing(this.id, () => {
+      this.awaitsCommit = false;
+      if (this.ended) {
+        this.giveBack();
+      }
+    });
   }
 
   /** Returns what stood in the way, if anything did. */
@@ -362,6 +377,9 @@ export class RequestRun extends HandlerCall implements RsmContextHost, Parked {
     if (this.placeTaken) {
       this.placeTaken = false;
       this.handler?.limit?.leave();
+    } else if (this.parked) {
+      this.parked = false;
+      this.handler?.limit?.forgetDropped();
     }
     if (this.awaitsCommit) {
       this.connection.lingering.add(this);

@@ -50,7 +50,10 @@ export class RsmServer extends Server<RsmServerEvents, RsmStatus> implements Cus
     this.registry = new HandlerRegistry(
       {
         getHandlerByPattern: (pattern) => this.getHandlerByPattern(pattern),
-        routeOf: (pattern) => this.getRouteFromPattern(pattern),
+        routeOf: (pattern) => {
+          const route: unknown = this.getRouteFromPattern(pattern);
+          return typeof route === 'string' ? route : pattern; // 'null' and 'true' are JSON, but no patterns that Nest knows
+        },
         messageHandlers: this.messageHandlers,
       },
       this.options.ack,
@@ -134,7 +137,9 @@ export class RsmServer extends Server<RsmServerEvents, RsmStatus> implements Cus
       await runtime.listener.close();
       throw error;
     }
-    this._status$.next(RsmStatus.CONNECTED);
+    if (this.runtime === runtime) {
+      this._status$.next(RsmStatus.CONNECTED); // not closed meanwhile
+    }
   }
 
   private createRuntime(): ServerRuntime {
