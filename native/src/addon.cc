@@ -270,7 +270,7 @@ class NativeEndpoint final : public Napi::ObjectWrap<NativeEndpoint>, public End
     const auto packed = info[2].As<Napi::Uint8Array>();
     const auto lengths = info[3].As<Napi::Uint32Array>();
     const uint32_t first = number(info[4]);
-    const SendOptions options{static_cast<uint8_t>(std::min(number(info[1]), kLanes - 1)), 1, false};
+    const SendOptions options{static_cast<uint8_t>(std::min(number(info[1]), kLanes - 1)), 0, false};
     const auto* at = reinterpret_cast<const std::byte*>(packed.Data());
     const auto* end = at + packed.ByteLength();
     uint32_t committed = 0;

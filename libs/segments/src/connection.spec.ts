@@ -174,6 +174,21 @@ describe('a connection', () => {
     expect(received.map(({ bytes }) => bytes.toString())).toEqual([...expected, ...expected]);
   });
 
+  it('sends a batch in order, of strings and bytes, longer than the segments hold, with long messages among them', async () => {
+    const { listener, connector, client } = await connectPair({ maxMessageSize: 20_000 });
+    const received = collect(listener, Outcome.done);
+    await client.writeAll([]);
+    const batch = Array.from({ length: 3000 }, (_, i) => (i % 3 === 0 ? `řádek ${i}` : pattern(i % 500 === 1 ? 9_000 : i % 700, i)));
+    await client.writeAll(batch);
+    await client.flushed();
+    expect(received.length).toBe(batch.length);
+    expect(received.every(({ bytes }, i) => bytes.equals(Buffer.from(batch[i]!)))).toBe(true);
+    await expect(client.writeAll(['fits', Buffer.alloc(20_001)])).rejects.toMatchObject({ code: 'RSM_MESSAGE_TOO_LARGE' });
+    expect(connector.counters()['messagesSent']).toBe(batch.length);
+    client.close();
+    await expect(client.writeAll(['late'])).rejects.toMatchObject({ code: 'RSM_CONNECTION_LOST' });
+  });
+
   it('delivers lanes and attempts as they were sent', async () => {
     const { listener, client } = await connectPair();
     const received = collect(listener, Outcome.done);

@@ -125,6 +125,15 @@ export class PeerConnection implements Connection {
     });
   }
 
+  async writeAll(payloads: readonly (string | Uint8Array)[], lane: Lane = Lane.events): Promise<void> {
+    for (const payload of payloads) this.checkSize(0, payload);
+    const { packed, lengths } = pack(payloads);
+    for (let sent = 0; sent < payloads.length;) {
+      if (this.queue.length === 0) sent += this.commitBatch(lane, packed, lengths, sent);
+      if (sent < payloads.length) await this.write(payloads[sent++]!, lane);
+    }
+  }
+
   flushed(): Promise<void> {
     if (this.isFlushed()) return Promise.resolve();
     if (this.ended) return Promise.reject(this.lost());
@@ -156,9 +165,7 @@ export class PeerConnection implements Connection {
     this.largestSpan = this.native.largestSpan(this.id) || Infinity;
     if (this.leaving) {
       if (this.native.sending(this.id)) return;
-      const { watcher, sequence } = this.leaving;
-      this.leaving = undefined;
-      if (watcher?.committed) guard(() => watcher.committed!(sequence));
+      this.allLeft();
     }
     for (let sent = 0; this.open; sent++) {
       const message = this.queue.first();
@@ -187,6 +194,7 @@ export class PeerConnection implements Connection {
 
   /** Reports a release to the watcher of its message. */
   released(sequence: number, outcome: Outcome): SendWatcher | undefined {
+    if (this.leaving?.sequence === sequence) this.allLeft();
     const watcher = this.watchers.get(sequence);
     const original = this.takeWatcher(sequence);
     watcher?.released?.(outcome);
@@ -236,6 +244,13 @@ export class PeerConnection implements Connection {
     return new RsmError('RSM_CONNECTION_LOST', `The connection to ${this.describe()} ${how}. Send over another connection of the service.`);
   }
 
+  /** The last fragment has left: the message is committed. */
+  private allLeft(): void {
+    const { watcher, sequence } = this.leaving!;
+    this.leaving = undefined;
+    if (watcher?.committed) guard(() => watcher.committed!(sequence));
+  }
+
   /** Ends the watch on a message. Returns its watcher where that has watchRelease. */
   private takeWatcher(sequence: number): SendWatcher | undefined {
     const watcher = this.watchers.get(sequence);
@@ -269,6 +284,17 @@ export class PeerConnection implements Connection {
     }
     if (watch && sequence > 0) this.watchers.set(sequence, watcher);
     return sequence;
+  }
+
+  /** Commits what there is room for, up to the first message that must leave in fragments; returns how many. */
+  private commitBatch(lane: Lane, packed: Uint8Array, lengths: Uint32Array, first: number): number {
+    if (!this.open) throw this.lost();
+    const long = lengths.findIndex((length, i) => i >= first && length > this.largestSpan);
+    try {
+      return this.native.sendBatch(this.id, lane, packed, long < 0 ? lengths : lengths.subarray(0, long), first);
+    } catch (error) {
+      throw fromNative(error, this.describe());
+    }
   }
 
   private commitLong(
@@ -366,4 +392,17 @@ export class PeerConnection implements Connection {
 
 function sizeOf(headerLength: number, payload: string | Uint8Array): number {
   return headerLength + (typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length);
+}
+
+/** Messages one after another in one Buffer, and their lengths. */
+function pack(payloads: readonly (string | Uint8Array)[]): { packed: Buffer; lengths: Uint32Array } {
+  const lengths = Uint32Array.from(payloads, (payload) => sizeOf(0, payload));
+  const packed = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + length, 0));
+  let position = 0;
+  payloads.forEach((payload, i) => {
+    if (typeof payload === 'string') packed.write(payload, position);
+    else packed.set(payload, position);
+    position += lengths[i]!;
+  });
+  return { packed, lengths };
 }

@@ -161,6 +161,11 @@ export interface Connection {
   sendBytes(lane: Lane, bytes: Uint8Array, watcher?: SendWatcher, attempt?: number, front?: boolean): number;
   /** Without Nest: sends (lane `events` by default) and waits until committed: back-pressure as an awaitable. Rejects with what send() throws, or RSM_CONNECTION_LOST. */
   write(payload: string | Uint8Array, lane?: Lane): Promise<void>;
+  /**
+   * Sends a batch and waits until all of it is committed: one native call for as many messages as there is room for. Each is a message of its own, in order; messages
+   * of others may come between them where the batch waits for room. Rejects as write() does; what was committed before stays so.
+   */
+  writeAll(payloads: readonly (string | Uint8Array)[], lane?: Lane): Promise<void>;
   /** Resolves when everything queued is committed and released by the receiver; rejects with RSM_CONNECTION_LOST when the connection ends first. */
   flushed(): Promise<void>;
   /** Takes all queued messages out, in order (to send them elsewhere); their budget is given back. */

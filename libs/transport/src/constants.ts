@@ -2,5 +2,5 @@
 export const RSM_TRANSPORT: unique symbol = Symbol.for('nestjs-rsm');
 
 /** Connection states reported by the `status` streams of RsmClient and RsmServer. */
-export const RsmStatus = { CONNECTED: 'connected', DISCONNECTED: 'disconnected', RECONNECTING: 'reconnecting' } as const;
+export const RsmStatus = { CONNECTED: 'connected', DISCONNECTED: 'disconnected' } as const;
 export type RsmStatus = (typeof RsmStatus)[keyof typeof RsmStatus];

@@ -8,7 +8,7 @@ const RETRIABLE_BRAND = Symbol.for('nestjs-rsm.retriable');
 const LONGEST_DELAY = 2 ** 31 - 1;
 
 export interface RsmRetriableOptions {
-  /** Milliseconds until the event is delivered again, 0 to 2,147,483,647. Default: the client's `retryDelay`. */
+  /** Milliseconds that the server keeps the event before it gives it back, 0 to 2,147,483,647; the client's `retryDelay` follows. Default: 0. */
   delay?: number;
   /** What went wrong below. */
   cause?: unknown;

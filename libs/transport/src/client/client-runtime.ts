@@ -11,6 +11,7 @@ import { DeadLetters } from './dead-letters.js';
 import { Emitter } from './emitter.js';
 import { FailureReporter } from './failure-reporter.js';
 import type { Instance } from './instances.js';
+import { KeyHomes } from './key-homes.js';
 import { Link, type LinkHost } from './link.js';
 import { instanceOf } from './outbound.js';
 import { OutgoingFrame } from './outgoing-frame.js';
@@ -28,6 +29,7 @@ export class ClientRuntime implements LinkHost {
   readonly requests: PendingRequests;
   readonly deadLetters: DeadLetters;
   readonly routes = new RouteIds();
+  readonly homes = new KeyHomes();
   /** For events and requests. */
   private readonly main: Link;
   /** For requests that would wait behind events; made when the first one would. */

@@ -1,5 +1,6 @@
 import type { Connection, QueueBudget } from '@nestjs-rsm/segments';
 import { type HeldMessage, HeldQueue } from './held-message.js';
+import type { KeyHomes } from './key-homes.js';
 import type { Outbound } from './outbound.js';
 
 /** One instance of the service, as long as it is connected. */
@@ -54,6 +55,12 @@ export class Instances {
   private usable: Instance[] = [];
   private turn = 0;
 
+  constructor(
+    private readonly homes: KeyHomes,
+    /** Chooses the homes of keys; else it only follows. */
+    private readonly settles: boolean,
+  ) {}
+
   add(instance: Instance): void {
     this.all.add(instance);
     this.refresh();
@@ -84,12 +91,29 @@ export class Instances {
   }
 
   pick(key: string | undefined): Instance | undefined {
+    if (key !== undefined) {
+      return this.homeOf(key);
+    }
     const { usable } = this;
     if (usable.length <= 1) {
       const only = usable[0];
       return only !== undefined && only.connection.open ? only : undefined;
     }
-    return key === undefined ? this.nextInTurn() : highest(usable, key);
+    return this.nextInTurn();
+  }
+
+  /** The instance the key has; where that is not usable any more, the one with the highest weight. */
+  private homeOf(key: string): Instance | undefined {
+    const home = this.homes.get(key);
+    const known = home === undefined ? undefined : this.usable.find(({ connection }) => connection.peer.identity === home);
+    if (known?.connection.open) {
+      return known;
+    }
+    const chosen = highest(this.usable, key);
+    if (chosen !== undefined && this.settles) {
+      this.homes.set(key, chosen.connection.peer.identity);
+    }
+    return chosen;
   }
 
   /** Round robin; one whose queue is empty goes before others, else the one with the shortest. */

@@ -4,6 +4,7 @@ import type { RsmClientCounters } from './client-counters.js';
 import type { DeadLetters } from './dead-letters.js';
 import type { HeldMessage } from './held-message.js';
 import { Instance } from './instances.js';
+import type { KeyHomes } from './key-homes.js';
 import { instanceOf, Outbound } from './outbound.js';
 import type { PendingRequests } from './pending-requests.js';
 import { Redelivery } from './redelivery.js';
@@ -13,6 +14,7 @@ import type { RouteIds } from './routes.js';
 export interface LinkHost {
   readonly options: ResolvedClientOptions;
   readonly routes: RouteIds;
+  readonly homes: KeyHomes;
   readonly counters: RsmClientCounters;
   readonly deadLetters: DeadLetters;
   readonly requests: PendingRequests;
@@ -37,7 +39,7 @@ export class Link {
     bypass: (() => Outbound) | undefined,
     handOver?: (messages: HeldMessage[]) => void,
   ) {
-    const { options, routes, counters, deadLetters } = host;
+    const { options, routes, homes, counters, deadLetters } = host;
     const { service, directory, segments, maxMessageSize, polling, maxQueuedBytes, maxQueuedMessages, connectTimeout, retryAttempts } =
       options;
     this.connector = new Connector({
@@ -54,6 +56,7 @@ export class Link {
     this.outbound = new Outbound(
       this.connector,
       routes,
+      homes,
       options,
       (message, error, instance) => this.redelivery.giveUp(message, error, instance),
       bypass,

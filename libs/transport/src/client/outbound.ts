@@ -3,6 +3,7 @@ import { FrameKind, FrameReader, FrameWriter } from '../frame/index.js';
 import type { ResolvedClientOptions } from '../options/index.js';
 import { type HeldMessage, HeldQueue, type TrackedMessage } from './held-message.js';
 import { type Instance, Instances } from './instances.js';
+import type { KeyHomes } from './key-homes.js';
 import type { OutgoingFrame } from './outgoing-frame.js';
 import type { RouteIds } from './routes.js';
 import { WaitingRoom } from './waiting-room.js';
@@ -38,7 +39,7 @@ export class SuspectWatcher implements TrackedMessage {
 
 /** Hands messages to instances: directly where one is ready, else they wait here, counted. Nothing of one instance overtakes what waits for it. */
 export class Outbound {
-  readonly instances = new Instances();
+  readonly instances: Instances;
   /** Messages for which there is no instance. */
   readonly waiting: WaitingRoom;
   /** New messages are refused: the client is being closed. */
@@ -50,6 +51,7 @@ export class Outbound {
   constructor(
     private readonly connector: Connector,
     private readonly routes: RouteIds,
+    homes: KeyHomes,
     private readonly options: ResolvedClientOptions,
     /** A message that waited cannot be sent. */
     private readonly giveUp: (message: HeldMessage, error: unknown, instance: Instance) => void,
@@ -61,6 +63,7 @@ export class Outbound {
     /** See WaitingRoom. */
     handOver: ((messages: HeldMessage[]) => void) | undefined,
   ) {
+    this.instances = new Instances(homes, handOver === undefined);
     this.waiting = new WaitingRoom(connector, options.connectTimeout, handOver);
   }
 

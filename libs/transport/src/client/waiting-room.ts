@@ -68,8 +68,8 @@ export class WaitingRoom {
   }
 
   private armTimer(): void {
-    if (this.timer !== undefined) {
-      return;
+    if (this.timer !== undefined || this.handOver !== undefined) {
+      return; // what can be handed over does not expire
     }
     const earliest = this.queue.earliestExpiry();
     if (earliest < Infinity) {

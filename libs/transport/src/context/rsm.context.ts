@@ -60,7 +60,7 @@ export class RsmContext extends BaseRpcContext<ContextArguments> {
     return this.attempt;
   }
 
-  /** Aborted when the sender cancelled or was disconnected, or the deadline passed. Its `reason` is an RsmError. */
+  /** Of a request: aborted when the sender cancelled or was disconnected, or the deadline passed. Its `reason` is an RsmError. Events go on whatever becomes of their sender. */
   get signal(): AbortSignal {
     if (this.controller === undefined) {
       this.controller = new AbortController();

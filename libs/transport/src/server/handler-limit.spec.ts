@@ -62,4 +62,22 @@ describe('HandlerLimit', () => {
     expect(log[count - 1]).toBe(String(count - 1));
     expect(limit.enter()).toBe(true);
   });
+
+  it('keeps no crowd of those that were given up while one runs', () => {
+    const log: string[] = [];
+    const limit = new HandlerLimit(1);
+    limit.enter();
+    limit.park(new Job('first', log));
+    for (let i = 0; i < 10_000; i++) {
+      const job = new Job('given up', log);
+      limit.park(job);
+      job.returnUnstarted();
+      limit.forgetDropped();
+    }
+    limit.park(new Job('last', log));
+    expect((limit as unknown as { waiting: unknown[] }).waiting.length).toBeLessThan(200);
+    limit.leave();
+    limit.leave();
+    expect(log).toEqual(['first', 'last']);
+  });
 });

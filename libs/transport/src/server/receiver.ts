@@ -199,6 +199,8 @@ export class Receiver {
         });
       } catch (fault) {
         logger.error(fault);
+        arrival.connection.replies.failOverflowing(arrival.id, () => this.runtime.settle(arrival.delivery, Outcome.failed));
+        return;
       }
     }
     this.runtime.settle(arrival.delivery, Outcome.failed);

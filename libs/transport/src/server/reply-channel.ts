@@ -53,7 +53,7 @@ export class ReplyChannel {
     }
   }
 
-  /** Tells a client that a request failed because its replies exceed the queue, as soon as there is room for that; `told` is called then, unless the client goes. */
+  /** Tells a client that a request failed because its replies exceed the queue, as soon as there is room for that; `told` is called then, or when the client has gone. */
   failOverflowing(id: number, told: () => void): void {
     this.runtime.counters.backpressureErrors++;
     this.overflow.push({ id, told });
@@ -70,7 +70,9 @@ export class ReplyChannel {
 
   /** The client has gone. */
   abandon(): void {
+    const left = this.overflow;
     this.overflow = [];
+    left.forEach(({ told }) => told());
     this.wakeEmptied();
   }
 
