@@ -240,6 +240,15 @@ describe('close() of a client', () => {
   });
 });
 
+describe('a process that exits without having closed', () => {
+  it('leaves no socket behind', async () => {
+    const process = await startService('exits', { options: { scenario: 'a server that exits without closing' } });
+    expect(await process.exited).toEqual({ code: 0, signal: null });
+    expect(process.output()).toMatch(/^LISTENING$/m);
+    expect(socketsIn(process.directory)).toEqual([]);
+  });
+});
+
 describe('a process exits by itself when it has closed', () => {
   it.each([
     'a client that has answers',

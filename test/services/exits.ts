@@ -1,4 +1,6 @@
 /** Does what a scenario says, closes what it opened, and then has to exit by itself. */
+import { existsSync } from 'node:fs';
+import { Listener } from '@nestjs-rsm/segments';
 import 'reflect-metadata';
 import { Controller, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -39,6 +41,12 @@ async function serve(): Promise<{ close(): Promise<void> }> {
 }
 
 const scenarios: Record<string, () => Promise<void>> = {
+  async 'a server that exits without closing'() {
+    const listener = new Listener({ service: 'left-open' });
+    await listener.listen();
+    console.log(existsSync(listener.path) ? 'LISTENING' : 'NOT LISTENING');
+    process.exit(0);
+  },
   async 'a client that has answers'() {
     const client = new RsmClient({ service: 'jobs' });
     await lastValueFrom(client.send('echo', 1));

@@ -12,6 +12,20 @@ import type { ListenerOptions } from './types.js';
 const LISTEN_ATTEMPTS = 10;
 const NOTICE_DRAINING = 1;
 
+/** Sockets of this thread's listeners. A process that exits without close() takes them along; only one that is killed leaves its socket to others. */
+const visible = new Set<string>();
+const unlinkVisible = (): void => visible.forEach(unlinkSocket);
+
+function show(path: string): void {
+  if (visible.size === 0) process.on('exit', unlinkVisible);
+  visible.add(path);
+}
+
+function hide(path: string): void {
+  visible.delete(path);
+  if (visible.size === 0) process.off('exit', unlinkVisible);
+}
+
 /** One instance of a service: it owns the segments its clients send into. */
 export class Listener extends Endpoint {
   /** The random id of this instance. */
@@ -43,6 +57,7 @@ export class Listener extends Endpoint {
         `This listener of "${this.options.service}" has been closed. Make a new one: instances are never reused.`,
       );
     this.bind();
+    show(this.path);
     this.state = 'listening';
     this.activate();
     await removeRefusedSockets(this.folder, this.path);
@@ -53,6 +68,7 @@ export class Listener extends Endpoint {
     if (this.state !== 'listening') return;
     this.state = 'draining';
     this.native.stopListening();
+    hide(this.path);
     this.native.notice(NOTICE_DRAINING);
     this.native.returnUnstarted();
   }
@@ -68,6 +84,7 @@ export class Listener extends Endpoint {
     this.destroy();
     if (!wasVisible) return;
     unlinkSocket(this.path);
+    hide(this.path);
     await removeIfEmpty(this.folder);
   }
 
