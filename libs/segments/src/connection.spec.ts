@@ -490,4 +490,64 @@ describe('a lost connection', () => {
     expect(received.map(({ bytes }) => bytes.toString())).toEqual(['last words']);
     expect(listener.connections.size).toBe(0);
   });
+
+  describe('while the fragments of a long message leave', () => {
+    /** A pair whose receiver takes nothing more: only the first fragments find room. */
+    async function busyPair(): Promise<Pair> {
+      const pair = await connectPair({ eventCredit: 1 });
+      const received = collect(pair.listener);
+      await pair.client.write('first');
+      await until(() => received.length === 1);
+      return pair;
+    }
+
+    it('ends a wait in write() when this side closes', async () => {
+      const { connector, client } = await busyPair();
+      const written = client.write(Buffer.alloc(20_000)).catch((error: unknown) => error);
+      await connector.close();
+      expect(await written).toMatchObject({ code: 'RSM_CONNECTION_LOST' });
+      expect([connector.budget.bytes, connector.budget.messages]).toEqual([0, 0]);
+    });
+
+    it('ends a wait in write() when the peer goes', async () => {
+      const { listener, connector, client } = await busyPair();
+      const written = client.write(Buffer.alloc(20_000)).catch((error: unknown) => error);
+      await listener.close();
+      expect(await written).toMatchObject({ code: 'RSM_CONNECTION_LOST' });
+      await connector.close();
+      expect([connector.budget.bytes, connector.budget.messages]).toEqual([0, 0]);
+    });
+
+    it('gives the message back with its watcher, which was told nothing, when the peer goes', async () => {
+      const { listener, connector, client } = await busyPair();
+      const told: unknown[] = [];
+      const watcher = { committed: () => told.push('committed'), failed: (error: RsmError) => told.push(error.code) };
+      const returned: ReturnedMessage[] = [];
+      connector.onReturned = (message) => returned.push(message);
+      expect(client.send(Lane.events, 0, Buffer.alloc(20_000), watcher)).toBe(0);
+      const closed = new Promise<void>((resolve) => connector.once('closed', () => resolve()));
+      await listener.close();
+      await closed;
+      expect(returned.map(({ bytes, watcher: its }) => [bytes.length, its])).toEqual([
+        [5, undefined],
+        [20_000, watcher],
+      ]);
+      expect(told).toEqual([]);
+    });
+  });
+
+  it('gives a long message back without a watcher that did not ask for releases', async () => {
+    const { listener, connector, client } = await connectPair();
+    await client.write('forms the segments');
+    const returned: ReturnedMessage[] = [];
+    connector.onReturned = (message) => returned.push(message);
+    collect(listener, Outcome.nack);
+    // Its fragments leave at once, so send() tells that it is committed, and the watcher may serve another message.
+    const told: string[] = [];
+    const sequence = client.send(Lane.events, 0, Buffer.alloc(2_100), { committed: () => told.push('committed') });
+    expect(sequence).toBeGreaterThan(0);
+    await until(() => returned.length === 2 || returned.some(({ bytes }) => bytes.length === 2_100));
+    expect(returned.find(({ bytes }) => bytes.length === 2_100)!.watcher).toBeUndefined();
+    expect(told).toEqual([]);
+  });
 });

@@ -350,3 +350,54 @@ describe('tables', () => {
     expect([listener.segmentTable(), listener.segmentGroupTable(), listener.counters()]).toEqual([[], [], {}]);
   });
 });
+
+describe('an endpoint that is closed by its own handlers', () => {
+  it('inside onMessages, shows nothing more of the batch', async () => {
+    const listener = newListener();
+    await listener.listen();
+    const connector = newConnector();
+    await connector.ready(20_000);
+    const client = first(connector);
+    const seen: string[] = [];
+    listener.onMessages = (batch) => {
+      for (let i = 0; i < batch.count; i++) {
+        seen.push(`${batch.connection(i).peer.service} ${batch.copy(i).toString()}`);
+        if (batch.count > 1) void listener.close();
+        else listener.settle(batch.delivery(i), Outcome.done);
+      }
+    };
+    await client.write('forms the segments');
+    await client.flushed();
+    const closed = new Promise<void>((resolve) => listener.once('closed', () => resolve()));
+    for (const text of ['a', 'b', 'c']) client.send(Lane.events, 0, text);
+    await closed;
+    expect(seen).toEqual(['orders forms the segments', 'orders a']);
+  });
+
+  it("inside onReturned, emits 'closed' once", async () => {
+    const listener = newListener();
+    await listener.listen();
+    const connector = newConnector();
+    await connector.ready(20_000);
+    const client = first(connector);
+    const held: number[] = [];
+    listener.onMessages = (batch) => {
+      for (let i = 0; i < batch.count; i++) held.push(batch.delivery(i));
+    };
+    await Promise.all(['a', 'b'].map((text) => client.write(text)));
+    await until(() => held.length === 2);
+    const story: string[] = [];
+    connector.on('closed', () => story.push('closed'));
+    const returned = new Promise<void>((resolve) => {
+      connector.onReturned = ({ bytes }) => {
+        story.push(bytes.toString());
+        void connector.close();
+        resolve();
+      };
+    });
+    await listener.close();
+    await returned;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(story).toEqual(['a', 'closed']);
+  });
+});

@@ -12,6 +12,7 @@ let instances: Instances;
 let attempts: string[] = [];
 let refusals: RsmError[] = [];
 let outcome: () => number = () => 1;
+let onRefused: () => void = () => {};
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'rsm-instances-'));
@@ -19,6 +20,7 @@ beforeEach(() => {
   mkdirSync(folder, { mode: 0o700 });
   attempts = [];
   refusals = [];
+  onRefused = () => {};
 });
 afterEach(() => {
   instances.stop();
@@ -44,7 +46,10 @@ function startInstances(retryAttempts = Infinity): void {
       attempts.push(path);
       return outcome();
     },
-    onRefusal: (error) => refusals.push(error),
+    onRefusal: (error) => {
+      refusals.push(error);
+      onRefused();
+    },
   });
   instances.start();
 }
@@ -107,6 +112,14 @@ describe('Instances', () => {
     await new Promise((resolve) => setTimeout(resolve, backOff(3) * 4));
     expect(attempts).toHaveLength(3);
     expect(instances.lastFailure).toMatchObject({ code: 'RSM_UNREACHABLE' });
+  });
+
+  it('tries no other once it was stopped by whoever heard of a refusal', () => {
+    leaveSockets('a.sock', 'b.sock');
+    outcome = failing('EAGAIN');
+    onRefused = () => instances.stop();
+    startInstances();
+    expect(attempts).toHaveLength(1);
   });
 
   it('does not use a folder that others may write to', () => {

@@ -96,6 +96,13 @@ describe('retryDelay', () => {
     const values = [1, -1, NaN, 0, Infinity, undefined as never, 2];
     expect(delays(() => values.shift()!)).toEqual([1, 200, 400, 0, 5000, 5000, 2]);
   });
+
+  it('counts as the default where the function throws', () => {
+    const broken = (): number => {
+      throw new Error('of the user');
+    };
+    expect(delays(broken)).toEqual(delays());
+  });
 });
 
 describe('refused for both', () => {

@@ -48,7 +48,7 @@ export class RsmRecordBuilder<TData = unknown> {
     return this;
   }
 
-  /** Messages of one key (1 to 256 characters) go to one instance, in order, while that instance lives. */
+  /** Messages of one key (1 to 256 characters) go to one instance, in order, while that instance lives; so for the 65,536 keys a client used last. */
   setKey(key: string): this {
     if (typeof key !== 'string' || key.length === 0 || key.length > LONGEST_KEY) {
       throw refused('setKey', key, `a string of 1 to ${LONGEST_KEY} characters`);

@@ -178,6 +178,7 @@ export class RsmServer extends Server<RsmServerEvents, RsmStatus> implements Cus
     listener.on('hangup', (connection: Connection) => (connection.data as ServerConnection).abandon());
     listener.on('closed', (connection: Connection, error: RsmError | undefined) => {
       (connection.data as ServerConnection).abandon();
+      this.reportViolation(connection, error);
       this.events.emit('disconnect', connection, error);
     });
     listener.on('refused', (error: RsmError) => this.report(error));
@@ -207,6 +208,16 @@ export class RsmServer extends Server<RsmServerEvents, RsmStatus> implements Cus
     this.runtime = undefined;
     await runtime.listener.close();
     this._status$.next(RsmStatus.DISCONNECTED);
+  }
+
+  /** The native code has ended a connection because its peer broke the protocol or asked for too much; one that merely hung up is no news. */
+  private reportViolation({ data }: Connection, error: RsmError | undefined): void {
+    if (error === undefined || error.code === 'RSM_CONNECTION_LOST') {
+      return;
+    }
+    (data as ServerConnection).broken = true;
+    (this.counters as RsmServerCounters).brokenConnections++;
+    this.logger.error(error.message);
   }
 
   private report(error: unknown): void {
