@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "crash_point.hpp"
 #include "failure.hpp"
 
 namespace rsm {
@@ -28,12 +29,14 @@ ControlSocket ControlSocket::connect(const std::string& path) {
   if (!fd.valid()) throw Failure(codes::kUnreachable, "no socket can be made", errno);
   ::fcntl(fd.get(), F_SETFD, FD_CLOEXEC);
   ::fcntl(fd.get(), F_SETFL, O_NONBLOCK);
+  RSM_CRASH_POINT("connect.socket");
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) throw Failure(codes::kUnreachable, "the socket's path is too long: " + path, ENAMETOOLONG);
   std::memcpy(address.sun_path, path.data(), path.size());
   if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
     throw Failure(codes::kUnreachable, "no server answers at " + path, errno);
+  RSM_CRASH_POINT("connect.connected");
   return ControlSocket(std::move(fd));
 }
 
@@ -57,6 +60,7 @@ void ControlSocket::send(const Bytes& frame, const std::vector<int>& descriptors
   while (sent < 0 && errno == EINTR);
   if (sent < 0) throw Failure(codes::kConnectionLost, "a control frame cannot be sent", errno);
   if (static_cast<std::size_t>(sent) != frame.size()) throw Failure(codes::kConnectionLost, "the peer does not read its control socket");
+  RSM_CRASH_POINT("control.sent");
 }
 
 ControlSocket::Received ControlSocket::receive(std::deque<ControlFrame>& frames) {
@@ -76,6 +80,7 @@ ControlSocket::Received ControlSocket::receive(std::deque<ControlFrame>& frames)
       if (errno == EAGAIN || errno == EWOULDBLOCK) return any ? Received::kSome : Received::kNothingNow;
       return Received::kEnd;
     }
+    RSM_CRASH_POINT("control.read");
     for (cmsghdr* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
       if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
       const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "crash_point.hpp"
 #include "failure.hpp"
 
 namespace rsm {
@@ -17,6 +18,7 @@ Doorbell Doorbell::adopt(FileDescriptor fd) {
   // O_NONBLOCK belongs to the open file, which the peer still has: an open of our own cannot be made to block.
   const std::string path = "/proc/self/fd/" + std::to_string(fd.get());
   FileDescriptor own(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  RSM_CRASH_POINT("bell.adopted");
   if (own.valid()) return Doorbell(std::move(own));
 #endif
   ::fcntl(fd.get(), F_SETFL, O_NONBLOCK);
@@ -28,11 +30,13 @@ void Doorbell::ring() {
   ssize_t written;
   do written = ::write(fd_.get(), &one, 1);
   while (written < 0 && errno == EINTR);
+  RSM_CRASH_POINT("bell.rung");
 }
 
 DoorbellPipe::DoorbellPipe() {
   int ends[2];
   if (::pipe(ends) != 0) throw Failure(codes::kUnreachable, "no doorbell pipe can be made", errno);
+  RSM_CRASH_POINT("bell.piped");
   reading_.reset(ends[0]);
   writing_.reset(ends[1]);
   for (const int end : ends) {
@@ -43,10 +47,14 @@ DoorbellPipe::DoorbellPipe() {
 }
 
 bool DoorbellPipe::clear() {
-  char rings[256];
-  ssize_t got;
-  do got = ::read(reading_.get(), rings, sizeof rings);
-  while (got == static_cast<ssize_t>(sizeof rings) || (got < 0 && errno == EINTR));
+  char rings[4096];
+  ssize_t got = 0;
+  // A peer that rings without end must not keep this side from its loop: what is left makes the pipe readable again.
+  for (int turn = 0; turn < 17; ++turn) {  // a pipe holds 64 KiB
+    got = ::read(reading_.get(), rings, sizeof rings);
+    if (got != static_cast<ssize_t>(sizeof rings) && !(got < 0 && errno == EINTR)) break;
+  }
+  RSM_CRASH_POINT("bell.cleared");
   return got != 0;
 }
 

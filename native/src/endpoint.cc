@@ -237,6 +237,11 @@ uint32_t Endpoint::fillBatch(std::vector<Bytes>& owned, bool& more) {
       if (lane < 0) break;
       const Reference reference = c.lanes[static_cast<std::size_t>(lane)].front();
       uint32_t* row = space.rows + rows * BatchSpace::kRowWords;
+      const std::size_t assembled = reference.fragment() ? c.assemblies[lane].size() : 0;
+      if (assembled + reference.length > options_.maxMessageSize) {
+        fail(c, codes::kCorruptSegment, "it sent a message longer than maxMessageSize, " + std::to_string(options_.maxMessageSize) + " bytes");
+        continue;
+      }
       if (reference.fragment()) {
         if (!assemble(c, reference, static_cast<uint32_t>(lane))) continue;
         row[4] = 0;
@@ -291,10 +296,6 @@ bool Endpoint::assemble(Connection& c, const Reference& reference, uint32_t lane
   Bytes& assembly = c.assemblies[lane];
   const std::byte* from = c.target->payload(reference);
   const std::size_t length = assembly.size() + reference.length;
-  if (length > options_.maxMessageSize) {
-    fail(c, codes::kCorruptSegment, "it sent a message longer than maxMessageSize, " + std::to_string(options_.maxMessageSize) + " bytes");
-    return false;
-  }
   if (reserved_ + reference.length > options_.maxMemory) {
     fail(c, codes::kBackpressure, "its message of over " + std::to_string(length) + " bytes does not fit into maxMemory");
     return false;

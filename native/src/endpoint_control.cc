@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "crash_point.hpp"
 #include "endpoint.hpp"
 #include "failure.hpp"
 #include "mapped_interconnect.hpp"
@@ -29,6 +30,7 @@ void forget(std::vector<uint32_t>& list, uint32_t id) { list.erase(std::remove(l
 void Endpoint::listen(const std::string& path, std::optional<uint32_t> gid) {
   listening_ = std::make_unique<ListeningSocket>(path, gid);
   loop_.watch(listening_->fd(), [this] { acceptAll(); });
+  RSM_CRASH_POINT("listen.watched");
 }
 
 void Endpoint::stopListening() {
@@ -51,6 +53,7 @@ void Endpoint::acceptAll() {
     Connection& c = add(ControlSocket(std::move(fd)));
     c.greetingDeadline = loop_.now() + options_.handshakeTimeout * kNanos;
     greetings_.push_back(c.id);
+    RSM_CRASH_POINT("accept.added");
     try {
       c.peer.credentials = c.control->credentials();
       checkPeer(c.peer.credentials);
@@ -61,6 +64,7 @@ void Endpoint::acceptAll() {
       refuse(c, failure.code(), failure.what());
       continue;
     }
+    RSM_CRASH_POINT("accept.checked");
     // Somebody who holds handshakes open must not keep others out: the oldest one goes.
     if (greetings_.size() > options_.maxHandshakes) {
       const uint32_t oldest = greetings_.front();
@@ -77,6 +81,7 @@ uint32_t Endpoint::connect(const std::string& path) {
   ControlSocket socket = ControlSocket::connect(path);
   const Credentials credentials = socket.credentials();
   checkPeer(credentials);
+  RSM_CRASH_POINT("connect.checked");
   Hello hello;
   hello.versionMin = hello.versionMax = layout::kProtocolVersion;
   hello.incarnation = incarnation_;
@@ -85,9 +90,11 @@ uint32_t Endpoint::connect(const std::string& path) {
   hello.service = options_.service;
   hello.receive = options_.receive;
   socket.send(encode(hello));
+  RSM_CRASH_POINT("hello.sent");
   Connection& c = add(std::move(socket));
   c.peer.credentials = credentials;
   watchControl(c);
+  RSM_CRASH_POINT("hello.watched");
   return c.id;
 }
 
@@ -167,6 +174,7 @@ void Endpoint::greeted(Connection& c, const Hello& hello) {
                                                 std::to_string(layout::kProtocolVersion) + ": bring both to the same release");
   if (hello.service != options_.service)
     throw Failure(codes::kProtocolMismatch, "the client asks for service " + hello.service + ", this is " + options_.service);
+  RSM_CRASH_POINT("hello.received");
   layOut(hello.receive);  // refused now rather than at the first message
   c.peer.identity = hello.identity;
   c.peer.service = hello.service;
@@ -181,6 +189,7 @@ void Endpoint::greeted(Connection& c, const Hello& hello) {
   welcome.service = options_.service;
   welcome.receive = options_.receive;
   c.control->send(encode(welcome));
+  RSM_CRASH_POINT("welcome.sent");
   c.state = Connection::State::kOpen;
   const auto at = std::find(greetings_.begin(), greetings_.end(), c.id);
   if (at != greetings_.end()) greetings_.erase(at);
@@ -191,6 +200,7 @@ void Endpoint::welcomed(Connection& c, const Welcome& welcome) {
   if (welcome.version != layout::kProtocolVersion)
     throw Failure(codes::kProtocolMismatch, "the server speaks protocol version " + std::to_string(welcome.version) + ", this client " +
                                                 std::to_string(layout::kProtocolVersion));
+  RSM_CRASH_POINT("welcome.received");
   layOut(welcome.receive);
   c.peer.identity = welcome.identity;
   c.peer.service = welcome.service;
@@ -214,8 +224,11 @@ DescribedTarget Endpoint::allocateTarget(Connection& c, Region& target, Region& 
   const uint64_t releaseSize = layOut(c.peer.receive).releaseSize;
   reserve(c, receiveLayout_.targetSize + releaseSize);
   target = Region::allocate(receiveLayout_.targetSize);
+  RSM_CRASH_POINT("form.target");
   release = Region::allocate(releaseSize);
+  RSM_CRASH_POINT("form.release");
   c.bellIn.emplace();
+  RSM_CRASH_POINT("form.bell");
   return {receiveLayout_.targetSize, releaseSize, receiveLayout_.segments};
 }
 
@@ -226,27 +239,34 @@ void Endpoint::beginForming(Connection& c) {
     const DescribedTarget mine = allocateTarget(c, c.formingTarget, c.formingRelease);
     // M7, steps 2 and 3, as the client takes them: it registers with the server's segment manager, and obtains from it.
     c.control->send(encode(ControlKind::kRegister, mine), {c.formingTarget.fd(), c.formingRelease.fd(), c.bellIn->writingFd()});
+    RSM_CRASH_POINT("register.sent");
     c.control->send(encodeObtain());
+    RSM_CRASH_POINT("obtain.sent");
   } catch (const Failure& failure) {
     return fail(c, failure.code(), failure.what());
   }
   c.formingTarget.closeDescriptor();
   c.formingRelease.closeDescriptor();
   c.bellIn->closeWritingEnd();
+  RSM_CRASH_POINT("register.closed");
 }
 
 void Endpoint::registered(Connection& c, ControlFrame& frame) {
   manager_.registerTarget(c.id, Direction::kOut, decodeTarget(frame.body.data(), frame.body.size()));
   c.registeredDescriptors = std::move(frame.descriptors);
+  RSM_CRASH_POINT("register.received");
   c.state = Connection::State::kForming;
 }
 
 void Endpoint::obtained(Connection& c) {
+  RSM_CRASH_POINT("obtain.received");
   Region target;
   Region release;
   manager_.registerTarget(c.id, Direction::kIn, allocateTarget(c, target, release));  // M7, step 2
+  RSM_CRASH_POINT("descriptors.registered");
   const DescribedTarget* mine = manager_.obtain(c.id, Direction::kIn);
   c.control->send(encode(ControlKind::kDescriptors, *mine), {target.fd(), release.fd(), c.bellIn->writingFd()});
+  RSM_CRASH_POINT("descriptors.sent");
   target.closeDescriptor();
   release.closeDescriptor();
   c.bellIn->closeWritingEnd();
@@ -256,6 +276,7 @@ void Endpoint::obtained(Connection& c) {
 }
 
 void Endpoint::formed(Connection& c, ControlFrame& frame) {
+  RSM_CRASH_POINT("descriptors.received");
   const DescribedTarget theirs = decodeTarget(frame.body.data(), frame.body.size());
   formImage(c, theirs, frame.descriptors, std::move(c.formingTarget), std::move(c.formingRelease));
 }
@@ -269,14 +290,20 @@ void Endpoint::formImage(Connection& c, const DescribedTarget& theirs, std::vect
   if (theirs.targetSize > options_.maxMemory)
     throw Failure(codes::kBackpressure, "the peer's target region of " + std::to_string(theirs.targetSize) + " bytes is larger than maxMemory");
   Region image = Region::adopt(std::move(descriptors[0]), theirs.targetSize);
+  RSM_CRASH_POINT("adopt.target");
   Region releases = Region::adopt(std::move(descriptors[1]), theirs.releaseSize);
+  RSM_CRASH_POINT("adopt.release");
   c.bellOut = Doorbell::adopt(std::move(descriptors[2]));
+  RSM_CRASH_POINT("adopt.bell");
   c.source = std::make_unique<SourceChannel>(std::move(out), std::make_unique<MappedInterconnect>(std::move(image)), std::move(ownRelease),
                                              c.peer.maxMessageSize);
   c.target = std::make_unique<TargetChannel>(receiveLayout_, std::move(ownTarget), std::make_unique<MappedInterconnect>(std::move(releases)));
   c.state = Connection::State::kFormed;
+  RSM_CRASH_POINT("form.formed");
   enterTables(c);
+  RSM_CRASH_POINT("form.entered");
   loop_.watch(c.bellIn->fd(), [this, id = c.id] { bellHeard(id); });
+  RSM_CRASH_POINT("form.watched");
   activate(c);
   if (c.wantsRoom) roomList_.push_back(c.id);
   startPolling();
@@ -298,6 +325,7 @@ void Endpoint::refuse(Connection& c, const char* code, const std::string& text) 
   if (options_.listener && c.control) {
     try {
       c.control->send(encode(Refuse{code, text}));
+      RSM_CRASH_POINT("refuse.sent");
     } catch (const Failure&) {
       // It will see the hang-up.
     }
@@ -310,6 +338,7 @@ void Endpoint::notice(uint32_t code) {
     if (!slot || !slot->control || !slot->open()) continue;
     try {
       slot->control->send(encodeNotice(code));
+      RSM_CRASH_POINT("notice.sent");
     } catch (const Failure& failure) {
       end(*slot, failure.code(), failure.what());
     }
@@ -327,6 +356,7 @@ void Endpoint::end(Connection& c, const char* code, const std::string& reason) {
   c.ending = true;
   c.endCode = code;
   c.endReason = reason;
+  RSM_CRASH_POINT("end.begun");
   if (c.source && !c.hungUp) {
     released_.clear();
     c.source->takeReleases(released_);
@@ -341,15 +371,18 @@ void Endpoint::closeControl(Connection& c) {
   if (c.control) {
     loop_.unwatch(c.control->fd());
     c.control.reset();
+    RSM_CRASH_POINT("close.control");
   }
   if (c.bellIn) {
     loop_.unwatch(c.bellIn->fd());
     c.bellIn.reset();
+    RSM_CRASH_POINT("close.bell");
   }
 }
 
 void Endpoint::hangUp(Connection& c) {
   c.hungUp = true;
+  RSM_CRASH_POINT("hangup.heard");
   closeControl(c);
   if (c.formed()) {
     // What the peer committed outlives it: all of it is read now, and delivered before the connection ends.
@@ -357,6 +390,7 @@ void Endpoint::hangUp(Connection& c) {
     }
     if (!c.target->corrupt().empty()) return end(c, codes::kCorruptSegment, c.target->corrupt());
     enqueue(c);
+    RSM_CRASH_POINT("hangup.drained");
     released_.clear();
     c.source->takeReleases(released_);
     for (auto& r : released_) reports_.push_back({c.id, std::move(r)});
@@ -389,6 +423,7 @@ void Endpoint::finishEnded() {
     }
     std::vector<UnfinishedMessage> unfinished;
     if (c->source) unfinished = c->source->unfinished();
+    RSM_CRASH_POINT("ended.unfinished");
     c->state = Connection::State::kClosed;
     for (Bytes& assembly : c->assemblies) reserved_ -= assembly.size();
     reserved_ -= c->reserved;
@@ -402,13 +437,18 @@ void Endpoint::finishEnded() {
     if (greeting != greetings_.end()) greetings_.erase(greeting);
     const std::string reason = c->endReason;
     const char* code = c->endCode;
+    RSM_CRASH_POINT("ended.forgotten");
     c->source.reset();
+    RSM_CRASH_POINT("ended.source");
     c->target.reset();
+    RSM_CRASH_POINT("ended.target");
     c->bellOut.reset();
+    RSM_CRASH_POINT("ended.bell");
     c->registeredDescriptors.clear();
     c->formingTarget = Region();
     c->formingRelease = Region();
     observer_.onClosed(id, code, reason, unfinished);
+    RSM_CRASH_POINT("ended.reported");
     if (destroyed_) return;
     c = get(id);
     if (c && c->unsettled == 0) drop(*c);
@@ -420,6 +460,7 @@ void Endpoint::drop(Connection& c) {
   counters_.doorbellsRung += slots_[id]->rings;
   slots_[id].reset();
   freeSlots_.push_back(id);
+  RSM_CRASH_POINT("ended.dropped");
 }
 
 void Endpoint::watchGreetings() {
@@ -449,8 +490,10 @@ void Endpoint::destroy() {
   if (destroyed_) return;
   destroyed_ = true;
   loop_.close();
+  RSM_CRASH_POINT("destroy.begun");
   listening_.reset();
   slots_.clear();
+  RSM_CRASH_POINT("destroy.done");
   active_.clear();
   pending_.clear();
 }

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "crash_point.hpp"
 #include "failure.hpp"
 
 namespace rsm {
@@ -43,20 +44,28 @@ ListeningSocket::ListeningSocket(const std::string& path, std::optional<uint32_t
   if (!fd_.valid()) throw Failure(codes::kUnreachable, "no socket can be made", errno);
   ::fcntl(fd_.get(), F_SETFD, FD_CLOEXEC);
   ::fcntl(fd_.get(), F_SETFL, O_NONBLOCK);
+  RSM_CRASH_POINT("listen.socket");
   if (::bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
     throw Failure(codeOf(errno), "no socket can be bound at " + temporary, errno);
+  RSM_CRASH_POINT("listen.bound");
   // Nobody knows the temporary name: mode and group are right before the socket can be found.
   const bool ready = (!gid || ::chown(temporary.c_str(), static_cast<uid_t>(-1), *gid) == 0) &&
-                     ::chmod(temporary.c_str(), gid ? 0660 : 0600) == 0 && ::listen(fd_.get(), kBacklog) == 0 &&
-                     ::rename(temporary.c_str(), path.c_str()) == 0;
+                     (RSM_CRASH_POINT("listen.chowned"), ::chmod(temporary.c_str(), gid ? 0660 : 0600) == 0) &&
+                     (RSM_CRASH_POINT("listen.moded"), ::listen(fd_.get(), kBacklog) == 0) &&
+                     (RSM_CRASH_POINT("listen.listening"), ::rename(temporary.c_str(), path.c_str()) == 0);
   if (!ready) {
     const int error = errno;
     ::unlink(temporary.c_str());
     throw Failure(codeOf(error), "the socket at " + path + " cannot be opened to its users", error);
   }
+  RSM_CRASH_POINT("listen.renamed");
 }
 
-ListeningSocket::~ListeningSocket() { ::unlink(path_.c_str()); }
+ListeningSocket::~ListeningSocket() {
+  RSM_CRASH_POINT("listen.closing");
+  ::unlink(path_.c_str());
+  RSM_CRASH_POINT("listen.unlinked");
+}
 
 FileDescriptor ListeningSocket::accept(bool& exhausted) {
   exhausted = false;
@@ -65,6 +74,7 @@ FileDescriptor ListeningSocket::accept(bool& exhausted) {
     if (fd >= 0) {
       ::fcntl(fd, F_SETFD, FD_CLOEXEC);
       ::fcntl(fd, F_SETFL, O_NONBLOCK);
+      RSM_CRASH_POINT("listen.accepted");
       return FileDescriptor(fd);
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;

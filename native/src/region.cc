@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "crash_point.hpp"
 #include "failure.hpp"
 
 #if defined(__linux__) && !defined(MFD_NOEXEC_SEAL)
@@ -26,10 +27,13 @@ FileDescriptor allocateFile(uint64_t size) {
   FileDescriptor fd(::memfd_create("nestjs-rsm", flags | MFD_NOEXEC_SEAL));
   if (!fd.valid() && errno == EINVAL) fd.reset(::memfd_create("nestjs-rsm", flags));  // kernels before 6.3
   if (!fd.valid()) throw Failure(codes::kUnsupportedPlatform, "memfd_create refused a region of " + std::to_string(size) + " bytes", errno);
+  RSM_CRASH_POINT("region.created");
   if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0)
     throw Failure(codes::kUnsupportedPlatform, "a region of " + std::to_string(size) + " bytes cannot be allocated", errno);
+  RSM_CRASH_POINT("region.sized");
   if (::fcntl(fd.get(), F_ADD_SEALS, kSizeSeals | F_SEAL_SEAL) != 0)
     throw Failure(codes::kUnsupportedPlatform, "the size of a region cannot be sealed", errno);
+  RSM_CRASH_POINT("region.sealed");
   return fd;
 }
 
@@ -65,6 +69,7 @@ Region::Region(FileDescriptor fd, uint64_t size, bool writable) : fd_(std::move(
   if (address == MAP_FAILED)
     throw Failure(codes::kUnsupportedPlatform, "a region of " + std::to_string(size) + " bytes cannot be mapped", errno);
   data_ = static_cast<std::byte*>(address);
+  RSM_CRASH_POINT("region.mapped");
 }
 
 Region Region::allocate(uint64_t size) { return Region(allocateFile(size), size, false); }
@@ -77,6 +82,7 @@ Region Region::adopt(FileDescriptor fd, uint64_t size) {
   checkSealed(fd.get());
   Region region(std::move(fd), size, true);
   region.closeDescriptor();
+  RSM_CRASH_POINT("region.adopted");
   return region;
 }
 
@@ -96,7 +102,10 @@ Region& Region::operator=(Region&& other) noexcept {
 Region::~Region() { unmap(); }
 
 void Region::unmap() {
-  if (data_) ::munmap(data_, size_);
+  if (data_) {
+    ::munmap(data_, size_);
+    RSM_CRASH_POINT("region.unmapped");
+  }
   data_ = nullptr;
 }
 

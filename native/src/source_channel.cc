@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "crash_point.hpp"
 #include "layout.hpp"
 
 namespace rsm {
@@ -12,6 +13,7 @@ void MessageParts::copy(uint64_t from, uint64_t count, std::byte* to) const {
   if (from < headerLength) {
     const std::size_t part = static_cast<std::size_t>(std::min<uint64_t>(count, headerLength - from));
     std::memcpy(to, header + from, part);
+    RSM_CRASH_POINT("payload.header");
     to += part;
     from += part;
     count -= part;
@@ -78,6 +80,7 @@ uint64_t SourceChannel::commit(const MessageParts& message, uint64_t from, uint6
                                const SendOptions& options) {
   std::byte* to = partition(room.group, room.first);
   message.copy(from, length, to);
+  RSM_CRASH_POINT("payload.copied");
   toTarget_->written(static_cast<uint64_t>(to - toTarget_->image()), length);
   writeEntries(room, length, mark, options);
 
@@ -103,7 +106,9 @@ void SourceChannel::writeEntries(const Room& room, uint64_t length, uint8_t mark
     const uint64_t word0 = (i == 0 ? length << 32 : 0) | next;
     const uint64_t word1 = i == 0 ? uint64_t{options.lane} << 56 | uint64_t{mark} << 48 | uint64_t{options.attempt} << 32 : 0;
     entries[i].word0.store(word0, std::memory_order_relaxed);
+    RSM_CRASH_POINT("directory.word0");
     entries[i].word1.store(word1, std::memory_order_relaxed);
+    RSM_CRASH_POINT("directory.word1");
   }
   toTarget_->written(offset, uint64_t{room.count} * sizeof(layout::DirectoryEntry));
 }
@@ -119,6 +124,7 @@ bool SourceChannel::pump() {
     const uint8_t mark = layout::kMarkFirst | layout::kMarkFragment | (last ? layout::kMarkLast : 0);
     const MessageParts parts{nullptr, 0, m.bytes.data(), m.bytes.size()};
     const uint64_t sequence = commit(parts, m.committed, length, room, mark, m.options);
+    RSM_CRASH_POINT("fragment.committed");
     m.committed += length;
     committed = true;
     if (last) {
@@ -138,6 +144,7 @@ bool SourceChannel::receiverWantsBell() {
   // Nothing beyond what the receiver had seen when it armed: the arm crossed with a message it already has.
   if (static_cast<int32_t>(static_cast<uint32_t>(nextSequence_) - static_cast<uint32_t>(sleeping)) <= 0) return false;
   if (generation == rungGeneration_) return false;
+  RSM_CRASH_POINT("commit.bellDue");
   rungGeneration_ = generation;
   return true;
 }
@@ -184,6 +191,7 @@ std::size_t SourceChannel::takeReleases(std::vector<ReleasedMessage>& out) {
       --inFlight_;
       watched_ -= row.watched;
     }
+    RSM_CRASH_POINT("release.taken");
     directory_.give(row.group, cell - layout_.firstCell[row.group], row.count);
     row.sequence = 0;
     ++nextRelease_;
@@ -216,6 +224,7 @@ bool SourceChannel::armForReleases() {
     armed_ = true;
     if (++waitGeneration_ == 0) ++waitGeneration_;
     toTarget_->store(layout::kTargetHeaderOffset, waitGeneration_);  // [D]
+    RSM_CRASH_POINT("senderWaits.armed");
   }
   toTarget_->fence();  // [D] the wait before, the load after; meets the fence in TargetChannel::senderWantsBell
   return !releasesPending();
@@ -225,6 +234,7 @@ void SourceChannel::disarm() {
   if (!armed_) return;
   armed_ = false;
   toTarget_->store(layout::kTargetHeaderOffset, 0);  // [D]
+  RSM_CRASH_POINT("senderWaits.disarmed");
 }
 
 std::vector<UnfinishedMessage> SourceChannel::unfinished() const {

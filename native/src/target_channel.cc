@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "crash_point.hpp"
+
 namespace rsm {
 
 using layout::DirectoryEntry;
@@ -88,11 +90,13 @@ void TargetChannel::release(const Reference& reference, layout::Outcome outcome)
   const uint64_t offset = layout::kReleaseRingOffset + (nextRelease_ & (layout_.slots - 1)) * sizeof(layout::ReleaseRecord);
   const uint64_t body = reference.sequence << 4 | static_cast<uint64_t>(outcome);
   toSender_->announce(offset, body, uint64_t{reference.cell} << 32 | static_cast<uint32_t>(nextRelease_ + 1));  // [B] release
+  RSM_CRASH_POINT("release.announced");
   ++nextRelease_;
 }
 
 void TargetChannel::markStarted(const Reference& reference, bool started) {
   toSender_->store(layout_.startedOffset + uint64_t{reference.cell} * sizeof(layout::StartedWord), started ? reference.sequence : 0);  // [E]
+  RSM_CRASH_POINT("started");
 }
 
 bool TargetChannel::senderWantsBell() {
@@ -100,6 +104,7 @@ bool TargetChannel::senderWantsBell() {
   const auto& header = *reinterpret_cast<const layout::TargetHeader*>(target_.data());
   const uint64_t waits = loadAcquire(header.senderWaits);  // [D]
   if (waits == 0 || waits == rungWait_) return false;
+  RSM_CRASH_POINT("release.bellDue");
   rungWait_ = waits;
   return true;
 }
@@ -109,6 +114,7 @@ bool TargetChannel::arm() {
     armed_ = true;
     if (++sleepGeneration_ == 0) ++sleepGeneration_;
     toSender_->store(layout::kReleaseHeaderOffset, uint64_t{sleepGeneration_} << 32 | static_cast<uint32_t>(nextSequence_));  // [C]
+    RSM_CRASH_POINT("sleeping.armed");
   }
   toSender_->fence();  // [C] the arm before, the load after; meets the fence in SourceChannel::receiverWantsBell
   return !pending();
@@ -118,6 +124,7 @@ void TargetChannel::disarm() {
   if (!armed_) return;
   armed_ = false;
   toSender_->store(layout::kReleaseHeaderOffset, 0);  // [C]
+  RSM_CRASH_POINT("sleeping.disarmed");
 }
 
 TargetChannel::Entry TargetChannel::entry(uint32_t group, uint32_t partition) const {
