@@ -180,7 +180,7 @@ describe('an event whose handler fails otherwise', () => {
     await barrier();
     expect(await log()).toEqual(['l attempt 1']);
     expect((await service.call('serverCounters')).failedEvents).toBe(1);
-    expect(service.output()).toContain('for good');
+    await eventually(() => expect(service.output()).toContain('for good'));
     expect(letters).toEqual([]);
   });
 

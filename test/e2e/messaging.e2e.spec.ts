@@ -51,7 +51,9 @@ describe('emit', () => {
     const { unknownEvents } = await service.call('serverCounters');
     await observe(client.emit('nobody', new RsmRecordBuilder(1).setConfirm().build()));
     expect((await service.call('serverCounters')).unknownEvents).toBe(unknownEvents + 1);
-    expect(service.output()).toContain('There is no matching event handler defined in the remote service. Event pattern: nobody');
+    await eventually(() =>
+      expect(service.output()).toContain('There is no matching event handler defined in the remote service. Event pattern: nobody'),
+    );
   });
 });
 

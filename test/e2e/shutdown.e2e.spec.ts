@@ -122,7 +122,7 @@ describe('drain()', () => {
     await eventually(async () => expect((await stateOf(first)).started.sort()).toEqual([0, 100]));
     await first.call('drain');
     await first.stop();
-    expect(first.output()).toMatch(/drainTimeout/);
+    await eventually(() => expect(first.output()).toMatch(/drainTimeout/));
     expect(await request).toMatchObject({ end: 'error', error: { code: 'RSM_CONNECTION_LOST' } });
     const successor = await startService('jobs', { options: { server: { concurrency: 1 } } });
     await eventually(async () => expect((await stateOf(successor)).finished).toEqual([0, 1, 2]));
@@ -168,6 +168,7 @@ describe('the end of a service by SIGTERM', () => {
     await eventually(async () => expect((await stateOf(successor)).finished.length).toBeGreaterThan(after + 20));
     ended = true;
     await load;
+    await eventually(() => expect(hybrid.output()).toMatch(/^REPORT /m));
     const report = JSON.parse(/^REPORT (.*)$/m.exec(hybrid.output())![1]!) as { finished: number[]; tooLate: number[] };
     expect(report.tooLate).toEqual([]);
     expect((await Promise.all(answers)).map((answer) => answer.n)).toEqual(range(0, n).filter((i) => i % 10 === 9));
@@ -244,7 +245,7 @@ describe('a process that exits without having closed', () => {
   it('leaves no socket behind', async () => {
     const process = await startService('exits', { options: { scenario: 'a server that exits without closing' } });
     expect(await process.exited).toEqual({ code: 0, signal: null });
-    expect(process.output()).toMatch(/^LISTENING$/m);
+    await eventually(() => expect(process.output()).toMatch(/^LISTENING$/m));
     expect(socketsIn(process.directory)).toEqual([]);
   });
 });
@@ -263,6 +264,6 @@ describe('a process exits by itself when it has closed', () => {
     await startService('jobs', { options: { gated: true, server: { drainTimeout: 100 } } });
     const process = await startService('exits', { options: { scenario } });
     expect(await process.exited).toEqual({ code: 0, signal: null });
-    expect(process.output()).toContain('CLOSED');
+    await eventually(() => expect(process.output()).toContain('CLOSED'));
   });
 });
