@@ -1,12 +1,14 @@
 // Builds, runs the C++ tests and Jest, and ends with one line: `N passed, N failed`. Exit code 1 where anything failed or nothing ran.
-//   node scripts/test.mjs [native | unit | e2e] [arguments for the test binary or Jest]
+//   node scripts/test.mjs [native | unit | e2e | hostile] [arguments for the test binary or Jest]
 import { mkdirSync, mkdtempSync, existsSync, rmSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { build } from './build.mjs';
 import { command, execute, nativeFolder, readJson, root, run } from './shared.mjs';
 
-const kinds = ['native', 'unit', 'e2e'];
+const kinds = ['native', 'unit', 'e2e', 'hostile'];
+/** What runs where no kind is named. */
+const usual = ['unit', 'e2e'];
 
 async function main() {
   const [first, ...rest] = process.argv.slice(2);
@@ -47,7 +49,7 @@ async function jestTests(project, args) {
   mkdirSync(base, { recursive: true });
   const folder = mkdtempSync(join(base, 'jest-'));
   const results = join(folder, 'results.json');
-  const options = ['--json', `--outputFile=${results}`, '--passWithNoTests', ...(project ? ['--selectProjects', project] : []), ...args];
+  const options = ['--selectProjects', ...(project ? [project] : usual), '--json', `--outputFile=${results}`, '--passWithNoTests', ...args];
   const NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules --disable-warning=ExperimentalWarning`.trim();
   try {
     const { code } = await execute(process.execPath, [command('jest'), '--silent=false', ...options], {
