@@ -60,16 +60,16 @@ bool same(const std::vector<rsm::SegmentGeometry>& a, const std::vector<rsm::Seg
 /// Decodes one body by every decoder. What one accepts, it encodes to the same bytes (a greeting may be followed by more).
 void decodeAll(const Bytes& bytes) {
   accepted([&] {
-    const rsm::Hello m = rsm::decodeHello(bytes.data(), bytes.size());
+    const rsm::Greeting m = rsm::decodeHello(bytes.data(), bytes.size());
     REQUIRE(m.identity.size() <= rsm::kMaxIdentity && m.service.size() <= rsm::kMaxService);
     REQUIRE(!m.receive.empty() && m.receive.size() <= rsm::kMaxSegments);
-    const Bytes again = bodyOf(rsm::encode(m));
+    const Bytes again = bodyOf(rsm::encodeHello(m));
     REQUIRE(again.size() <= bytes.size() && std::equal(again.begin(), again.end(), bytes.begin()));
     checkLayout(rsm::layOut(m.receive));
   });
   accepted([&] {
-    const rsm::Welcome m = rsm::decodeWelcome(bytes.data(), bytes.size());
-    REQUIRE(bodyOf(rsm::encode(m)) == bytes);
+    const rsm::Greeting m = rsm::decodeWelcome(bytes.data(), bytes.size());
+    REQUIRE(bodyOf(rsm::encodeWelcome(m)) == bytes);
     checkLayout(rsm::layOut(m.receive));
   });
   accepted([&] {

@@ -48,7 +48,7 @@ struct Peer {
   }
 
   void hello(uint32_t flaw, uint32_t value) {
-    rsm::Hello hello;
+    rsm::Greeting hello;
     hello.versionMin = hello.versionMax = static_cast<uint16_t>(flaw == 1 ? value : layout::kProtocolVersion);
     hello.maxMessageSize = flaw == 2 ? value : kMaxMessage;
     hello.identity = "peer";
@@ -57,7 +57,7 @@ struct Peer {
     if (flaw == 4) hello.receive[0].partitions = value;
     if (flaw == 5) hello.receive[1].partitionSize = value;
     if (flaw == 6) hello.receive[0].spanFactor = value;
-    put(rsm::encode(hello));
+    put(rsm::encodeHello(hello));
   }
 
   void registration(uint32_t flaw, uint64_t value) {

@@ -19,8 +19,8 @@ import {
   withBuildLock,
 } from '../../scripts/shared.mjs';
 
-/** Only these two need Node.js to compile. */
-const needNode = ['addon.cc', 'uv_loop.cc'];
+/** Only these need Node.js to compile. */
+const needsNode = (name) => name.startsWith('addon') || name === 'uv_loop.cc';
 const harnesses = ['target_memory', 'release_memory', 'control_socket', 'endpoint'];
 const corpusOf = (name) => join(nativeFolder, 'fuzz', 'corpus', name);
 const options = ['abort_on_error=1:detect_leaks=1:allocator_may_return_null=1', 'print_stacktrace=1:halt_on_error=1'];
@@ -152,7 +152,7 @@ async function build(variant, mains) {
   mkdirSync(join(folder, 'fuzz'), { recursive: true });
   const common = ['-std=c++20', '-O1', '-g', '-Wall', '-Wextra', '-pthread', '-fno-omit-frame-pointer', '-fno-sanitize-recover=all'];
   common.push(...flags, '-I', 'src', '-I', 'test', '-I', 'fuzz', '-include', 'fuzz/observed_loads.hpp');
-  const sources = filesUnder(join(nativeFolder, 'src'), (name) => name.endsWith('.cc') && !needNode.includes(name));
+  const sources = filesUnder(join(nativeFolder, 'src'), (name) => name.endsWith('.cc') && !needsNode(name));
   const object = (source) => join(folder, source.replace(/\.cc$/, '.o'));
   const library = sources.map((name) => join('src', name));
   const units = [...library, ...mains.map((name) => `fuzz/${name}.cc`), ...shared];

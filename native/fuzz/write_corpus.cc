@@ -168,8 +168,8 @@ void releaseMemory() {
   });
 }
 
-rsm::Hello hello() {
-  rsm::Hello m;
+rsm::Greeting hello() {
+  rsm::Greeting m;
   m.versionMin = m.versionMax = layout::kProtocolVersion;
   m.incarnation = 1;
   m.maxMessageSize = 6000;
@@ -181,14 +181,14 @@ rsm::Hello hello() {
 
 void controlSocket() {
   const rsm::ChannelLayout described = rsm::layOut({{64, 16, 8}, {1000, 8, 4}, {4096, 2, 1}});
-  rsm::Welcome welcome;
-  welcome.version = layout::kProtocolVersion;
+  rsm::Greeting welcome;
+  welcome.versionMin = welcome.versionMax = layout::kProtocolVersion;
   welcome.identity = "server";
   welcome.service = "orders";
   welcome.receive = fuzz::kServerGeometry;
   const std::vector<std::pair<const char*, rsm::Bytes>> frames{
-      {"hello", rsm::encode(hello())},
-      {"welcome", rsm::encode(welcome)},
+      {"hello", rsm::encodeHello(hello())},
+      {"welcome", rsm::encodeWelcome(welcome)},
       {"refuse", rsm::encode(rsm::Refuse{"RSM_BACKPRESSURE", "too many handshakes at once"})},
       {"register", rsm::encode(rsm::ControlKind::kRegister, {described.targetSize, described.releaseSize, described.segments})},
       {"obtain", rsm::encodeObtain()},
@@ -302,7 +302,7 @@ void endpoint() {
     send(out, 1000, 1, 0), turns(out, 1);
     seed("endpoint", "register-" + std::to_string(flaw), out);
   }
-  const rsm::Bytes greeting = rsm::encode(hello());
+  const rsm::Bytes greeting = rsm::encodeHello(hello());
   Output frame;
   step(frame, EndpointStep::kFrame).byte(1).byte(0).number(static_cast<uint16_t>(greeting.size() - rsm::kControlHeader));
   frame.append(greeting.data() + rsm::kControlHeader, greeting.size() - rsm::kControlHeader);

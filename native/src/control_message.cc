@@ -40,6 +40,15 @@ class Writer {
       put(g.spanFactor);
     }
   }
+  /// What hello and welcome have in common.
+  void greeting(const Greeting& m) {
+    put(m.features);
+    put(m.incarnation);
+    put(m.maxMessageSize);
+    text(m.identity);
+    text(m.service);
+    geometry(m.receive);
+  }
   Bytes finish() {
     const uint32_t length = static_cast<uint32_t>(bytes_.size() - kControlHeader);
     std::memcpy(bytes_.data(), &length, sizeof length);
@@ -82,6 +91,14 @@ class Reader {
     }
     return list;
   }
+  void greeting(Greeting& m) {
+    m.features = get<uint32_t>();
+    m.incarnation = get<uint64_t>();
+    m.maxMessageSize = get<uint64_t>();
+    m.identity = text(kMaxIdentity);
+    m.service = text(kMaxService);
+    m.receive = geometry();
+  }
   void end() {
     if (at_ != end_) fail("is too long");
   }
@@ -95,60 +112,40 @@ class Reader {
 
 }  // namespace
 
-Bytes encode(const Hello& m) {
+Bytes encodeHello(const Greeting& m) {
   Writer w(ControlKind::kHello, 0);
   w.raw(kMagic, sizeof kMagic);
   w.put(kByteOrder);
   w.put(m.versionMin);
   w.put(m.versionMax);
-  w.put(m.features);
-  w.put(m.incarnation);
-  w.put(m.maxMessageSize);
-  w.text(m.identity);
-  w.text(m.service);
-  w.geometry(m.receive);
+  w.greeting(m);
   return w.finish();
 }
 
-Hello decodeHello(const std::byte* body, std::size_t length) {
+Greeting decodeHello(const std::byte* body, std::size_t length) {
   Reader r(body, length, "greeting");
   if (std::memcmp(r.need(sizeof kMagic), kMagic, sizeof kMagic) != 0) r.fail("does not begin as nestjs-rsm's does");
   if (r.get<uint16_t>() != kByteOrder) r.fail("is in another byte order");
-  Hello m;
+  Greeting m;
   m.versionMin = r.get<uint16_t>();
   m.versionMax = r.get<uint16_t>();
-  m.features = r.get<uint32_t>();
-  m.incarnation = r.get<uint64_t>();
-  m.maxMessageSize = r.get<uint64_t>();
-  m.identity = r.text(kMaxIdentity);
-  m.service = r.text(kMaxService);
-  m.receive = r.geometry();
+  r.greeting(m);
   // A newer client may add to its greeting: what follows is not ours to judge.
   return m;
 }
 
-Bytes encode(const Welcome& m) {
+Bytes encodeWelcome(const Greeting& m) {
   Writer w(ControlKind::kWelcome, 0);
-  w.put(m.version);
-  w.put(m.features);
-  w.put(m.incarnation);
-  w.put(m.maxMessageSize);
-  w.text(m.identity);
-  w.text(m.service);
-  w.geometry(m.receive);
+  w.put(m.versionMax);
+  w.greeting(m);
   return w.finish();
 }
 
-Welcome decodeWelcome(const std::byte* body, std::size_t length) {
+Greeting decodeWelcome(const std::byte* body, std::size_t length) {
   Reader r(body, length, "welcome");
-  Welcome m;
-  m.version = r.get<uint16_t>();
-  m.features = r.get<uint32_t>();
-  m.incarnation = r.get<uint64_t>();
-  m.maxMessageSize = r.get<uint64_t>();
-  m.identity = r.text(kMaxIdentity);
-  m.service = r.text(kMaxService);
-  m.receive = r.geometry();
+  Greeting m;
+  m.versionMin = m.versionMax = r.get<uint16_t>();
+  r.greeting(m);
   r.end();
   return m;
 }

@@ -29,7 +29,8 @@ inline constexpr std::size_t kMaxService = 64;
 inline constexpr std::size_t kMaxRefusal = 1024;
 inline constexpr uint32_t kDescriptorsPerForming = 3;
 
-struct Hello {
+/// Body of kHello and kWelcome: who I am, what I speak. A welcome names the one version chosen, as lowest and highest.
+struct Greeting {
   uint16_t versionMin = 0;
   uint16_t versionMax = 0;
   uint32_t features = 0;
@@ -38,16 +39,6 @@ struct Hello {
   std::string identity;
   std::string service;
   std::vector<SegmentGeometry> receive;  ///< decides the size of the release region that the other side allocates
-};
-
-struct Welcome {
-  uint16_t version = 0;
-  uint32_t features = 0;
-  uint64_t incarnation = 0;
-  uint64_t maxMessageSize = 0;
-  std::string identity;
-  std::string service;
-  std::vector<SegmentGeometry> receive;
 };
 
 struct Refuse {
@@ -64,8 +55,8 @@ struct DescribedTarget {
 
 using Bytes = std::vector<std::byte>;
 
-Bytes encode(const Hello&);
-Bytes encode(const Welcome&);
+Bytes encodeHello(const Greeting&);
+Bytes encodeWelcome(const Greeting&);
 Bytes encode(const Refuse&);
 Bytes encode(ControlKind kind, const DescribedTarget&);  ///< kRegister or kDescriptors
 Bytes encodeObtain();
@@ -81,8 +72,8 @@ struct ControlHeader {
 ControlHeader decodeHeader(const std::byte* bytes);
 
 // Each throws RSM_PROTOCOL_MISMATCH where a body is short, long, or out of its limits.
-Hello decodeHello(const std::byte* body, std::size_t length);
-Welcome decodeWelcome(const std::byte* body, std::size_t length);
+Greeting decodeHello(const std::byte* body, std::size_t length);
+Greeting decodeWelcome(const std::byte* body, std::size_t length);
 Refuse decodeRefuse(const std::byte* body, std::size_t length);
 DescribedTarget decodeTarget(const std::byte* body, std::size_t length);
 uint32_t decodeNotice(const std::byte* body, std::size_t length);

@@ -130,15 +130,43 @@ class Endpoint {
     bool finished;
   };
 
-  // endpoint_control.cc: sockets, handshake, forming, ending
+  // endpoint.cc: turns, sleeping and waking
+  Connection* get(uint32_t id) { return id < slots_.size() ? slots_[id].get() : nullptr; }
+  void turn();
+  std::size_t poll(Connection& c);
+  void activate(Connection& c);
+  void enqueue(Connection& c);
+  void reportReleases();
+  void reportRoom();
+  void decideSleep(uint64_t began, std::size_t work);
+  bool trySleep();
+  void startPolling();
+  void bellHeard(uint32_t id);
+
+  // endpoint_delivery.cc: batches, assembly, releases
+  int nextLane(const Connection& c) const;
+  uint32_t fillBatch(std::vector<Bytes>& owned, bool& more);
+  bool assemble(Connection& c, const Reference& reference, uint32_t lane);
+  uint32_t deliver(Connection& c, const Reference& reference);
+  void releaseNow(Connection& c, const Reference& reference, layout::Outcome outcome);
+  void giveBack(Connection& c);
+  void flushReleases();
+
+  // endpoint_control.cc: sockets, handshake, notices
   Connection& add(ControlSocket socket);
   void acceptAll();
   void watchControl(Connection& c);
   void controlReadable(uint32_t id);
   void handle(Connection& c, ControlFrame& frame);
-  void greeted(Connection& c, const Hello& hello);
-  void welcomed(Connection& c, const Welcome& welcome);
+  void greeted(Connection& c, const Greeting& hello);
+  void welcomed(Connection& c, const Greeting& welcome);
+  Greeting greeting() const;
+  static void introduce(Connection& c, const Greeting& greeting);
   void checkPeer(const Credentials& credentials) const;
+  void watchGreetings();
+  void greetingsTick();
+
+  // endpoint_forming.cc: METHOD M7
   void beginForming(Connection& c);
   void registered(Connection& c, ControlFrame& frame);
   void obtained(Connection& c);
@@ -147,35 +175,15 @@ class Endpoint {
   void formImage(Connection& c, const DescribedTarget& theirs, std::vector<FileDescriptor>& descriptors, Region ownTarget, Region ownRelease);
   void enterTables(Connection& c);
   void reserve(Connection& c, uint64_t bytes);
+
+  // endpoint_ending.cc: refused, closed, hung up on
   void refuse(Connection& c, const char* code, const std::string& text);
   void hangUp(Connection& c);
   void fail(Connection& c, const char* code, const std::string& reason);
   void end(Connection& c, const char* code, const std::string& reason);
   void closeControl(Connection& c);
-  void bellHeard(uint32_t id);
-  void watchGreetings();
-  void greetingsTick();
   void finishEnded();
   void drop(Connection& c);
-
-  // endpoint.cc: the data plane's turns
-  Connection* get(uint32_t id) { return id < slots_.size() ? slots_[id].get() : nullptr; }
-  void turn();
-  std::size_t poll(Connection& c);
-  void activate(Connection& c);
-  void enqueue(Connection& c);
-  int nextLane(const Connection& c) const;
-  uint32_t fillBatch(std::vector<Bytes>& owned, bool& more);
-  bool assemble(Connection& c, const Reference& reference, uint32_t lane);
-  uint32_t deliver(Connection& c, const Reference& reference);
-  void releaseNow(Connection& c, const Reference& reference, layout::Outcome outcome);
-  void giveBack(Connection& c);
-  void flushReleases();
-  void reportReleases();
-  void reportRoom();
-  void decideSleep(uint64_t began, std::size_t work);
-  bool trySleep();
-  void startPolling();
 
   EndpointOptions options_;
   ChannelLayout receiveLayout_;

@@ -11,8 +11,8 @@ using namespace rsm;
 
 namespace {
 
-Hello hello() { return {1, 3, 0x80000001, 0x1122334455667788, 64 << 20, "client-1", "orders", {{64, 16, 4}, {1024, 8, 8}}}; }
-Welcome welcome() { return {1, 7, 42, 1000, "instance", "orders", {{100, 10, 10}}}; }
+Greeting hello() { return {1, 3, 0x80000001, 0x1122334455667788, 64 << 20, "client-1", "orders", {{64, 16, 4}, {1024, 8, 8}}}; }
+Greeting welcome() { return {1, 1, 7, 42, 1000, "instance", "orders", {{100, 10, 10}}}; }
 DescribedTarget target() { return {1 << 20, 4096, layOut({{64, 16, 4}, {1000, 8, 8}, {4096, 2, 1}}).segments}; }
 
 bool mismatch(const std::function<void()>& action, const std::string& says = "") {
@@ -37,7 +37,7 @@ void decode(ControlKind kind, const std::byte* body, std::size_t length) {
 }
 
 std::vector<Bytes> everyKind() {
-  return {encode(hello()), encode(welcome()), encode(Refuse{"RSM_BACKPRESSURE", "too many"}), encode(ControlKind::kRegister, target()),
+  return {encodeHello(hello()), encodeWelcome(welcome()), encode(Refuse{"RSM_BACKPRESSURE", "too many"}), encode(ControlKind::kRegister, target()),
           encode(ControlKind::kDescriptors, target()), encodeObtain(), encodeNotice(1)};
 }
 
@@ -67,8 +67,8 @@ TEST("every kind of control frame has a header that tells its kind, its length a
 }
 
 TEST("what is encoded is decoded") {
-  const Bytes a = encode(hello());
-  const Hello h = decodeHello(bodyOf(a), lengthOf(a));
+  const Bytes a = encodeHello(hello());
+  const Greeting h = decodeHello(bodyOf(a), lengthOf(a));
   CHECK_EQ(h.versionMin, 1);
   CHECK_EQ(h.versionMax, 3);
   CHECK_EQ(h.features, 0x80000001);
@@ -81,9 +81,9 @@ TEST("what is encoded is decoded") {
   CHECK_EQ(h.receive[1].partitions, 8);
   CHECK_EQ(h.receive[0].spanFactor, 4);
 
-  const Bytes b = encode(welcome());
-  const Welcome w = decodeWelcome(bodyOf(b), lengthOf(b));
-  CHECK_EQ(w.version, 1);
+  const Bytes b = encodeWelcome(welcome());
+  const Greeting w = decodeWelcome(bodyOf(b), lengthOf(b));
+  CHECK_EQ(w.versionMax, 1);
   CHECK_EQ(w.features, 7);
   CHECK_EQ(w.incarnation, 42);
   CHECK_EQ(w.maxMessageSize, 1000);
@@ -133,7 +133,7 @@ TEST("a body that goes on after its end is refused; but a newer client may add t
 }
 
 TEST("a greeting of something else, or in another byte order, is refused") {
-  const Bytes good = encode(hello());
+  const Bytes good = encodeHello(hello());
   for (std::size_t at = 0; at < 8; ++at) {
     Bytes frame = good;
     frame[kControlHeader + at] ^= std::byte{0x20};
@@ -162,11 +162,11 @@ TEST("a header with an unknown kind, an oversized length or a wrong number of de
 }
 
 TEST("texts and lists beyond their limits are refused") {
-  const auto hello_ = [](const Hello& m) {
-    const Bytes frame = encode(m);
+  const auto hello_ = [](const Greeting& m) {
+    const Bytes frame = encodeHello(m);
     return mismatch([&] { decodeHello(bodyOf(frame), lengthOf(frame)); });
   };
-  Hello m = hello();
+  Greeting m = hello();
   m.identity = std::string(kMaxIdentity, 'i');
   m.service = std::string(kMaxService, 's');
   CHECK(!hello_(m));

@@ -35,9 +35,9 @@ struct RawPeer {
       if (received != rsm::ControlSocket::Received::kSome) return;
     }
   }
-  static rsm::Hello hello() { return {1, 1, 0, 77, 1 << 20, "raw", "orders", {{64, 16, 4}}}; }
+  static rsm::Greeting hello() { return {1, 1, 0, 77, 1 << 20, "raw", "orders", {{64, 16, 4}}}; }
   void greet() {
-    say(rsm::encode(hello()));
+    say(rsm::encodeHello(hello()));
     CHECK_EQ(frames.size(), 1);
     CHECK_EQ(frames.at(0).kind, rsm::ControlKind::kWelcome);
     frames.clear();
@@ -173,7 +173,7 @@ TEST("a handshake that is not finished in time is refused; a greeted connection 
   RawPeer dripping(service);
   RawPeer greeted(service);
   greeted.greet();
-  const rsm::Bytes hello = rsm::encode(RawPeer::hello());
+  const rsm::Bytes hello = rsm::encodeHello(RawPeer::hello());
   for (std::size_t at = 0; at < 10; ++at) {
     dripping.say({hello[at]});
     service.server.loop.advance(490);
@@ -198,37 +198,37 @@ TEST("a handshake that is not finished in time is refused; a greeted connection 
 TEST("a client that asks for another service, or speaks another version, is refused with what to do") {
   Service service;
   service.form();
-  rsm::Hello hello = RawPeer::hello();
+  rsm::Greeting hello = RawPeer::hello();
   hello.service = "billing";
   RawPeer wrong(service);
-  wrong.say(rsm::encode(hello));
+  wrong.say(rsm::encodeHello(hello));
   wrong.expectRefused(codes::kProtocolMismatch, "service billing, this is orders");
   for (const auto& [from, to] : {std::pair<uint16_t, uint16_t>{0, 0}, {2, 9}, {65535, 65535}}) {
     hello = RawPeer::hello();
     hello.versionMin = from;
     hello.versionMax = to;
     RawPeer other(service);
-    other.say(rsm::encode(hello));
+    other.say(rsm::encodeHello(hello));
     other.expectRefused(codes::kProtocolMismatch, "same release");
   }
   hello = RawPeer::hello();
   hello.versionMin = 0;
   hello.versionMax = 9;  // ours among them
   RawPeer range(service);
-  range.say(rsm::encode(hello));
+  range.say(rsm::encodeHello(hello));
   CHECK(!range.ended);
   hello = RawPeer::hello();
   hello.receive = {{64, 16, 17}};
   range.socket = rsm::ControlSocket::connect(service.path());
   range.frames.clear();
-  range.say(rsm::encode(hello));
+  range.say(rsm::encodeHello(hello));
   CHECK(range.ended && has(range.refusal().text, "spanFactor"));
 }
 
 TEST("frames out of turn and bytes that are none end their own connection only") {
   Service service;
   service.form();
-  const rsm::Bytes wrongs[] = {rsm::encodeObtain(), rsm::encodeNotice(1), rsm::encode(rsm::Welcome{1, 0, 1, 1, "a", "orders", {{1, 1, 1}}}),
+  const rsm::Bytes wrongs[] = {rsm::encodeObtain(), rsm::encodeNotice(1), rsm::encodeWelcome(rsm::Greeting{1, 1, 0, 1, 1, "a", "orders", {{1, 1, 1}}}),
                                rsm::encode(rsm::Refuse{"x", "y"})};
   for (const rsm::Bytes& frame : wrongs) {
     RawPeer early(service);
@@ -238,7 +238,7 @@ TEST("frames out of turn and bytes that are none end their own connection only")
   {
     RawPeer late(service);
     late.greet();
-    late.say(rsm::encode(RawPeer::hello()));
+    late.say(rsm::encodeHello(RawPeer::hello()));
     late.expectRefused(codes::kProtocolMismatch, "out of turn");
   }
   {

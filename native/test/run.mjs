@@ -16,8 +16,8 @@ import {
   withBuildLock,
 } from '../../scripts/shared.mjs';
 
-/** Only these two need Node.js to compile. */
-const needNode = ['addon.cc', 'uv_loop.cc'];
+/** Only these need Node.js to compile. */
+const needsNode = (name) => name.startsWith('addon') || name === 'uv_loop.cc';
 const jobs = 2;
 
 async function main() {
@@ -34,7 +34,7 @@ async function main() {
 }
 
 async function compile(sanitize, defines) {
-  const sources = filesUnder(join(nativeFolder, 'src'), (name) => name.endsWith('.cc') && !needNode.includes(name)).map((name) =>
+  const sources = filesUnder(join(nativeFolder, 'src'), (name) => name.endsWith('.cc') && !needsNode(name)).map((name) =>
     join('src', name),
   );
   const tests = filesUnder(
