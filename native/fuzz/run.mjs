@@ -4,23 +4,12 @@
 //   node native/fuzz/run.mjs --write-corpus           writes the seeds in corpus/ anew, from the real encoders
 // corpus/<name>/seed-* are seeds, regression-* are inputs that once broke something. What a run discovers stays in build/fuzz/found; an
 // input that breaks a promise is named, and belongs into the corpus as regression-<what>. The last line is `N passed, N failed`.
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import {
-  execute,
-  executeOrStop,
-  filesUnder,
-  modified,
-  nativeFolder,
-  requireTools,
-  run,
-  Stop,
-  withBuildLock,
-} from '../../scripts/shared.mjs';
+import { compileObjects, dataPlaneSources, linkBinary } from '../../scripts/compile.mjs';
+import { execute, executeOrStop, nativeFolder, requireTools, run, Stop, withBuildLock } from '../../scripts/shared.mjs';
 
-/** Only these need Node.js to compile. */
-const needsNode = (name) => name.startsWith('addon') || name === 'uv_loop.cc';
 const harnesses = ['target_memory', 'release_memory', 'control_socket', 'endpoint'];
 const corpusOf = (name) => join(nativeFolder, 'fuzz', 'corpus', name);
 const options = ['abort_on_error=1:detect_leaks=1:allocator_may_return_null=1', 'print_stacktrace=1:halt_on_error=1'];
@@ -146,49 +135,24 @@ async function requireClang() {
 
 /** Builds one binary per main file and returns their paths. */
 async function build(variant, mains) {
-  const { compiler, flags, link, main: shared } = variants[variant];
+  const { compiler, flags: own, link, main: shared } = variants[variant];
   const folder = join(nativeFolder, 'build', variant === 'fuzz' ? 'fuzz' : 'fuzz-replay');
-  mkdirSync(join(folder, 'src'), { recursive: true });
-  mkdirSync(join(folder, 'fuzz'), { recursive: true });
-  const common = ['-std=c++20', '-O1', '-g', '-Wall', '-Wextra', '-pthread', '-fno-omit-frame-pointer', '-fno-sanitize-recover=all'];
-  common.push(...flags, '-I', 'src', '-I', 'test', '-I', 'fuzz', '-include', 'fuzz/observed_loads.hpp');
-  const sources = filesUnder(join(nativeFolder, 'src'), (name) => name.endsWith('.cc') && !needsNode(name));
-  const object = (source) => join(folder, source.replace(/\.cc$/, '.o'));
-  const library = sources.map((name) => join('src', name));
-  const units = [...library, ...mains.map((name) => `fuzz/${name}.cc`), ...shared];
-  for (const source of units.filter((source) => isStale(source, object(source)))) {
-    const output = await executeOrStop(`Compiling ${source}`, compiler, [...common, '-MMD', '-c', source, '-o', object(source)], {
-      cwd: nativeFolder,
-    });
-    if (output) process.stderr.write(output);
-  }
+  const flags = ['-std=c++20', '-O1', '-g', '-Wall', '-Wextra', '-pthread', '-fno-omit-frame-pointer', '-fno-sanitize-recover=all'];
+  flags.push(...own, '-I', 'src', '-I', 'test', '-I', 'fuzz', '-include', 'fuzz/observed_loads.hpp');
+  const library = dataPlaneSources();
+  const objects = await compileObjects({
+    compiler,
+    flags,
+    folder,
+    sources: [...library, ...shared, ...mains.map((name) => `fuzz/${name}.cc`)],
+  });
   const binaries = [];
-  for (const name of mains) {
-    const binary = join(folder, name);
-    const own = name === 'write_corpus' ? [] : shared;
-    const objects = [...library, `fuzz/${name}.cc`, ...own].map(object);
-    const list = `${binary}.objects`;
-    const text = objects.join('\n');
-    const changed = !existsSync(list) || readFileSync(list, 'utf8') !== text;
-    if (changed || Math.max(...objects.map(modified)) >= modified(binary)) {
-      await executeOrStop(`Linking ${basename(binary)}`, compiler, [...link, '-pthread', ...objects, '-o', binary], { cwd: nativeFolder });
-      writeFileSync(list, text);
-    }
-    binaries.push(binary);
+  for (const [i, name] of mains.entries()) {
+    const common = objects.slice(0, library.length + (name === 'write_corpus' ? 0 : shared.length));
+    const main = objects[library.length + shared.length + i];
+    binaries.push(await linkBinary({ compiler, flags: [...link, '-pthread'], objects: [...common, main], binary: join(folder, name) }));
   }
   return binaries;
-}
-
-/** Older than its source or one of the headers that the compiler noted beside it. */
-function isStale(source, object) {
-  const built = modified(object);
-  const notes = object.replace(/\.o$/, '.d');
-  if (built === 0 || !existsSync(notes)) return true;
-  const inputs = readFileSync(notes, 'utf8').replace(/\\\n/g, ' ').split(/\s+/).slice(1).filter(Boolean);
-  return [source, ...inputs].some((path) => {
-    const time = modified(resolve(nativeFolder, path));
-    return time === 0 || time >= built;
-  });
 }
 
 await run(main);
