@@ -1,24 +1,30 @@
-// Builds, runs the C++ tests and Jest, and ends with one line: `N passed, N failed`. Exit code 1 where anything failed or nothing ran.
-//   node scripts/test.mjs [native | unit | e2e | hostile] [arguments for the test binary or Jest]
+// Builds, runs the tests and ends with one line: `N passed, N failed`. Exit code 1 where anything failed or nothing ran.
+//   node scripts/test.mjs [native | crash | replay | unit | e2e | hostile] [arguments for the test binary or Jest]
 import { mkdirSync, mkdtempSync, existsSync, rmSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { build } from './build.mjs';
 import { command, execute, nativeFolder, readJson, root, run } from './shared.mjs';
 
-const kinds = ['native', 'unit', 'e2e', 'hostile'];
-/** What runs where no kind is named. */
-const usual = ['unit', 'e2e'];
+/** Programs of their own, that end with a line `N passed, N failed`. */
+const programs = {
+  native: ['C++', join(nativeFolder, 'test', 'run.mjs')],
+  crash: ['Crash points', join(nativeFolder, 'test', 'run.mjs'), '--define=RSM_CRASH_POINTS', 'crash points'],
+  replay: ['Kept fuzz inputs', join(nativeFolder, 'fuzz', 'run.mjs'), '--replay'],
+};
+const jestProjects = ['unit', 'e2e', 'hostile'];
 
 async function main() {
   const [first, ...rest] = process.argv.slice(2);
-  const kind = kinds.includes(first) ? first : undefined;
+  const kind = first in programs || jestProjects.includes(first) ? first : undefined;
   const extra = kind || first === undefined ? rest : [first, ...rest];
 
   const totals = [];
-  if (kind !== 'native') await build();
-  if (kind === undefined || kind === 'native') totals.push(await nativeTests(kind ? extra : []));
-  if (kind !== 'native') totals.push(await jestTests(kind, extra));
+  if (!(kind in programs)) await build();
+  for (const name of kind === undefined ? Object.keys(programs) : Object.keys(programs).filter((name) => name === kind)) {
+    totals.push(await programTests(programs[name], kind ? extra : []));
+  }
+  if (!(kind in programs)) totals.push(await jestTests(kind ? [kind] : jestProjects, extra));
 
   const passed = totals.reduce((sum, total) => sum + total.passed, 0);
   const failed = totals.reduce((sum, total) => sum + total.failed, 0);
@@ -27,9 +33,9 @@ async function main() {
   if (failed > 0 || passed === 0 || !ended) process.exitCode = 1;
 }
 
-/** Shows the C++ tests' output but for the last line, which is counted. */
-async function nativeTests(args) {
-  const child = spawn(process.execPath, [join(nativeFolder, 'test', 'run.mjs'), ...args], {
+/** Shows a program's output but for the last line, which is counted. */
+async function programTests([title, ...program], args) {
+  const child = spawn(process.execPath, [...program, ...args], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -40,16 +46,16 @@ async function nativeTests(args) {
   process.stdout.write(output.replace(match?.[0] ?? '', ''));
   if (!match) return { passed: 0, failed: 1, ended: false };
   const [passed, failed] = match.slice(1).map(Number);
-  console.log(`C++: ${passed} passed, ${failed} failed`);
+  console.log(`${title}: ${passed} passed, ${failed} failed`);
   return { passed, failed, ended: code === 0 };
 }
 
-async function jestTests(project, args) {
+async function jestTests(projects, args) {
   const base = join(root, 'build');
   mkdirSync(base, { recursive: true });
   const folder = mkdtempSync(join(base, 'jest-'));
   const results = join(folder, 'results.json');
-  const options = ['--selectProjects', ...(project ? [project] : usual), '--json', `--outputFile=${results}`, '--passWithNoTests', ...args];
+  const options = ['--selectProjects', ...projects, '--json', `--outputFile=${results}`, '--passWithNoTests', ...args];
   const NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules --disable-warning=ExperimentalWarning`.trim();
   try {
     const { code } = await execute(process.execPath, [command('jest'), '--silent=false', ...options], {
