@@ -1,35 +1,31 @@
-import { idleMetric, measureIdle } from './idle.js';
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Settings } from './options.js';
-import { Pair } from './pair.js';
-import { payloadNames } from './payloads.js';
-import { type Layer, layerOf, type PeerName } from './peers/index.js';
 import { Results } from './results.js';
 import { runRounds } from './rounds.js';
-import { IDLE, metricsOf, workloadNames } from './workloads/index.js';
-
-interface Cell {
-  workload: string;
-  payload: string;
-}
+import { type Choice, chooseFrom } from './selection.js';
+import type { Measurement, RunningSubject, Subject, Suite } from './suite.js';
 
 /** What runs now and how much of it all is done. */
 export type Progress = (text: string, done: number, total: number) => void;
 
-/** Measures all that the settings ask for. Rejects where a message was lost, torn or answered wrongly. */
+/** Measures all that the settings ask for. */
 export class Benchmark {
   readonly results = new Results();
+  private readonly choices: Choice[];
   private readonly total: number;
   private done = 0;
 
-  /** `folder`: empty, for the servers' files. `cpuProfiles`: a folder for profiles. */
+  /** `folder`: empty, for the subjects' files. `cpuProfiles`: a folder for profiles. */
   constructor(
+    suites: readonly Suite[],
     private readonly settings: Settings,
     private readonly folder: string,
     private readonly progress: Progress,
     private readonly cpuProfiles?: string,
   ) {
-    const measurements = this.layers.map((layer) => this.cells(layer).length * this.peers(layer).length * settings.rounds);
-    this.total = measurements.reduce((sum, count) => sum + count, 0) + (this.hasIdle ? 1 : 0);
+    this.choices = suites.map((suite) => chooseFrom(suite, settings)).filter((choice) => choice !== undefined);
+    this.total = this.choices.reduce((sum, choice) => sum + choice.pairs * this.roundsOf(choice), 0);
   }
 
   /** Nothing matches the settings. */
@@ -38,53 +34,55 @@ export class Benchmark {
   }
 
   async run(): Promise<Results> {
-    for (const layer of this.layers) await this.runLayer(layer);
-    if (this.hasIdle) await this.runIdle();
+    for (const choice of this.choices) await this.runSuite(choice);
     return this.results;
   }
 
-  private async runLayer(layer: Layer): Promise<void> {
-    await runRounds<PeerName, Cell, Pair>({
-      rounds: this.settings.rounds,
-      peers: this.peers(layer),
-      cells: this.cells(layer),
-      start: (peer) => Pair.start(peer, this.folder, this.cpuProfiles),
-      measure: (pair, cell, peer) => this.measure(pair, cell, peer, layer),
-      stop: (pair) => pair.stop(),
-    });
-  }
-
-  private async measure(pair: Pair, { workload, payload }: Cell, peer: PeerName, layer: Layer): Promise<void> {
-    this.progress(`${peer}, ${workload}, ${payload}`, this.done++, this.total);
-    const { values, messages } = await pair.run({ workload, payload, timing: this.settings.timing });
-    for (const metric of metricsOf(layer, workload)) {
-      this.results.add({ layer, workload, payload, peer, metric }, values[metric.name]!, messages);
+  private async runSuite(choice: Choice): Promise<void> {
+    const { suite, measurements } = choice;
+    try {
+      await runRounds<Subject, Measurement, RunningSubject>({
+        rounds: this.roundsOf(choice),
+        subjects: await this.available(choice),
+        cells: measurements,
+        start: (subject) => {
+          this.progress(`${subject.name} starts`, this.done, this.total);
+          return subject.start({ folder: mkdtempSync(join(this.folder, 's-')), cpuProfiles: this.cpuProfiles });
+        },
+        measure: (running, measurement, subject) => this.measure(suite, running, measurement, subject),
+        stop: (running) => running.stop(),
+        failed: (subject, error) => this.absent(suite, subject, error instanceof Error ? error.message : String(error), true),
+      });
+    } finally {
+      for (const subject of choice.subjects) await subject.close?.();
     }
   }
 
-  private async runIdle(): Promise<void> {
-    const peers = this.peers('nest');
-    this.progress(`${peers.join(' and ')}, ${IDLE}`, this.done++, this.total);
-    const usages = await measureIdle(peers, this.folder);
-    peers.forEach((peer, i) => this.results.add({ layer: 'nest', workload: IDLE, peer, metric: idleMetric }, usages[i]!, 0));
+  private async available({ suite, subjects }: Choice): Promise<Subject[]> {
+    const available: Subject[] = [];
+    for (const subject of subjects) {
+      const reason = await subject.unavailable?.();
+      if (reason === undefined) available.push(subject);
+      else this.absent(suite, subject, reason, false);
+    }
+    return available;
   }
 
-  private get layers(): Layer[] {
-    return (['nest', 'raw'] as const).filter((layer) => this.peers(layer).length > 0 && this.cells(layer).length > 0);
+  private async measure(suite: Suite, running: RunningSubject, measurement: Measurement, subject: Subject): Promise<void> {
+    if (subject.measures?.(measurement) === false) return;
+    this.progress(`${subject.name}, ${measurement.name}, ${measurement.parameter}`, this.done++, this.total);
+    const { values, messages } = await running.measure(measurement, this.settings.timing);
+    const key = { suite: suite.name, measurement: measurement.name, parameter: measurement.parameter, subject: subject.name };
+    for (const metric of measurement.metrics) {
+      if (Object.hasOwn(values, metric.name)) this.results.add(key, metric, values[metric.name]!, messages);
+    }
   }
 
-  private get hasIdle(): boolean {
-    return this.settings.workloads.includes(IDLE) && this.peers('nest').length > 0;
+  private roundsOf({ suite }: Choice): number {
+    return Math.min(this.settings.rounds, suite.rounds ?? Infinity);
   }
 
-  private peers(layer: Layer): PeerName[] {
-    return this.settings.peers.filter((peer) => layerOf(peer) === layer);
-  }
-
-  private cells(layer: Layer): Cell[] {
-    const { workloads, payloads } = this.settings;
-    return payloadNames[layer]
-      .filter((payload) => payloads.includes(payload))
-      .flatMap((payload) => workloadNames[layer].filter((name) => workloads.includes(name)).map((workload) => ({ workload, payload })));
+  private absent(suite: Suite, subject: Subject, reason: string, failed: boolean): void {
+    this.results.absences.push({ suite: suite.name, subject: subject.name, reason, failed });
   }
 }

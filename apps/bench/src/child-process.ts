@@ -13,7 +13,21 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** A server or a client, in a process of its own. */
+export interface ChildOptions {
+  /** A JavaScript file that calls serveCommands. */
+  readonly program: URL;
+  readonly arguments?: readonly string[];
+  /** In messages to people, and of the CPU profile. */
+  readonly label: string;
+  /** Runs on these cores only, as taskset's -c takes them. */
+  readonly cores?: string;
+  /** A folder into which the child writes its CPU profile. */
+  readonly cpuProfiles?: string;
+  /** For Node itself. */
+  readonly execArgv?: readonly string[];
+}
+
+/** A program of the benchmark, in a process of its own. */
 export class BenchChild {
   private static readonly running = new Set<BenchChild>();
 
@@ -23,15 +37,13 @@ export class BenchChild {
   private lastId = 0;
   private output = '';
 
-  /** Starts <program>.js of this folder. `cpuProfiles`: a folder into which the child writes its CPU profile. */
-  constructor(
-    private readonly program: 'server' | 'client',
-    private readonly peer: string,
-    cpuProfiles?: string,
-  ) {
-    const profile = cpuProfiles ? ['--cpu-prof', `--cpu-prof-dir=${cpuProfiles}`, `--cpu-prof-name=${peer}-${program}.cpuprofile`] : [];
-    this.child = fork(fileURLToPath(new URL(`./${program}.js`, import.meta.url)), [peer], {
-      execArgv: [...process.execArgv, ...profile],
+  constructor(private readonly options: ChildOptions) {
+    const { program, label, cores, cpuProfiles } = options;
+    const name = label.replaceAll(/[^\w.]+/g, '-');
+    const profile = cpuProfiles ? ['--cpu-prof', `--cpu-prof-dir=${cpuProfiles}`, `--cpu-prof-name=${name}.cpuprofile`] : [];
+    const node = [...process.execArgv, ...(options.execArgv ?? []), ...profile];
+    this.child = fork(fileURLToPath(program), options.arguments ?? [], {
+      ...(cores ? { execPath: 'taskset', execArgv: ['-c', cores, process.execPath, ...node] } : { execArgv: node }),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     BenchChild.running.add(this);
@@ -52,6 +64,10 @@ export class BenchChild {
   /** Ends every child at once. */
   static killAll(): void {
     for (const child of BenchChild.running) child.child.kill('SIGKILL');
+  }
+
+  get pid(): number {
+    return this.child.pid!;
   }
 
   /** Rejects when the command fails, the process ends, or `expected` milliseconds and a good while more have passed. */
@@ -97,7 +113,7 @@ export class BenchChild {
   }
 
   private describe(): string {
-    return `${this.peer} ${this.program}`;
+    return this.options.label;
   }
 
   private lastOutput(): string {

@@ -1,4 +1,4 @@
-import type { Measures, Timing } from './workloads/workload.js';
+import type { Measures, Timing } from './suite.js';
 
 /** A client that runs in this process, connected to a server in another. */
 export interface ClientSession {

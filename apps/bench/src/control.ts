@@ -1,3 +1,7 @@
+import type { ClientSession } from './client-session.js';
+import type { Run } from './pair.js';
+import type { ServerSession } from './server-session.js';
+
 /** What the benchmark asks of a child process, and what comes back. */
 export interface Command {
   id: number;
@@ -34,4 +38,29 @@ export function serveCommands(commands: Commands): void {
   process.on('disconnect', () => process.exit());
   // The terminal sends Ctrl-C to every process of its group; the parent ends this one.
   process.on('SIGINT', () => undefined);
+}
+
+/** The commands of a Pair's server. */
+export function serveServer(start: (argument: any) => Promise<ServerSession>): void {
+  let session: ServerSession | undefined;
+  serveCommands({
+    start: async (argument: unknown) => (session = await start(argument)).address,
+    /** CPU time used so far, µs. */
+    usage: () => {
+      const { user, system } = process.cpuUsage();
+      return user + system;
+    },
+    [CLOSE]: () => session?.close(),
+  });
+}
+
+/** The commands of a Pair's client. */
+export function serveClient(start: (address: any) => Promise<ClientSession>): void {
+  let session: ClientSession | undefined;
+  serveCommands({
+    start: async (address: unknown) => void (session = await start(address)),
+    run: ({ measurement, parameter, timing }: Run) => session!.run(measurement, parameter, timing),
+    open: (connections: number) => session!.open(connections),
+    [CLOSE]: () => session?.close(),
+  });
 }

@@ -8,8 +8,9 @@ import { describeMachine } from './machine.js';
 import { parseOptions } from './options.js';
 import { formatReport } from './report.js';
 import { writeResults } from './result-file.js';
+import { suites } from './suites.js';
 
-const { settings, json, cpuProf } = parseOptions(process.argv);
+const { settings, json, cpuProf } = parseOptions(process.argv, suites);
 const machine = describeMachine();
 const startedAt = new Date();
 const folder = mkdtempSync(join(tmpdir(), 'rsm-bench-'));
@@ -29,19 +30,23 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 
 try {
   const benchmark = new Benchmark(
+    suites,
     settings,
     folder,
     (text, done, total) => {
-      if (done === 0) bar.start(total, 0, { text });
-      else bar.update(done, { text });
+      if (bar.isActive) bar.update(done, { text });
+      else bar.start(total, 0, { text });
     },
     cpuProf,
   );
-  if (benchmark.isEmpty) throw new Error('No peer has such a workload with such a payload: nothing to measure.');
+  if (benchmark.isEmpty) throw new Error('No subject has such a measurement at such a parameter: nothing to measure.');
   const results = await benchmark.run();
   bar.stop();
-  console.log(`${formatReport(results, machine, settings.rounds)}\n`);
-  console.log(`Kept in ${writeResults(json, startedAt, machine, settings, results)}. Every message arrived once, in order and unchanged.`);
+  console.log(`${formatReport(results, machine, suites)}\n`);
+  const path = writeResults(json, startedAt, machine, settings, results);
+  const failed = results.absences.some((absence) => absence.failed);
+  console.log(`Kept in ${path}. ${failed ? 'A subject FAILED, see above.' : 'Every message arrived once, in order and unchanged.'}`);
+  if (failed) process.exitCode = 1;
 } catch (error) {
   bar.stop();
   console.error(error instanceof Error ? error.message : error);

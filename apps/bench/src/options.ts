@@ -1,66 +1,65 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { payloadNames } from './payloads.js';
-import { layerOf, peerNames, type PeerName } from './peers/index.js';
-import { IDLE, workloadNames } from './workloads/index.js';
-import type { Timing } from './workloads/workload.js';
+import type { Selection } from './selection.js';
+import type { Suite, Timing } from './suite.js';
 
 /** What to measure, how long and how often. */
-export interface Settings {
-  peers: PeerName[];
-  workloads: string[];
-  payloads: string[];
-  rounds: number;
+export interface Settings extends Selection {
+  readonly rounds: number;
   /** For each measurement. */
-  timing: Timing;
+  readonly timing: Timing;
 }
 
 export interface BenchOptions {
-  settings: Settings;
+  readonly settings: Settings;
   /** Folder of the results' JSON. */
-  json: string;
+  readonly json: string;
   /** Folder of CPU profiles. */
-  cpuProf?: string;
+  readonly cpuProf?: string;
 }
 
-const QUICK = { rounds: 3, timing: { warmUp: 120, time: 220 } };
-const FULL = { rounds: 11, timing: { warmUp: 500, time: 2_000 } };
-const LAYERS = { nest: 'nest', segments: 'raw' } as const;
+const QUICK = { rounds: 3, timing: { warmUp: 150, time: 300 } };
+const FULL = { rounds: 7, timing: { warmUp: 300, time: 700 } };
 
 interface Parsed {
   full?: boolean;
   rounds?: number;
-  only: string[];
-  payload: string[];
-  layer: 'all' | keyof typeof LAYERS;
-  peers: PeerName[];
+  only?: string[];
+  at?: string[];
+  suite?: string[];
+  peers?: string[];
   json: string;
   cpuProf?: string;
 }
 
 /** Reads the command line; prints help or what is wrong with it and ends the process. */
-export function parseOptions(argv: string[]): BenchOptions {
-  const workloads = unique([...workloadNames.nest, ...workloadNames.raw, IDLE]);
-  const payloads = unique([...payloadNames.nest, ...payloadNames.raw]);
+export function parseOptions(argv: string[], suites: readonly Suite[]): BenchOptions {
+  const names = (of: (suite: Suite) => readonly string[]): string[] => [...new Set(suites.flatMap(of))];
+  const choice = (flags: string, text: string, of: (suite: Suite) => readonly string[]): Option =>
+    new Option(flags, text).choices(names(of));
   const parsed = new Command('npm run bench --')
-    .description('Measures nestjs-rsm beside other transports, every server and client in a process of its own.')
-    .addOption(new Option('--quick', `${QUICK.rounds} short rounds, under a minute (default)`).conflicts('full'))
-    .option('--full', `${FULL.rounds} long rounds`)
+    .description(
+      'Measures nestjs-rsm beside other transports and its limits, every server and client in a process of its own. ' +
+        'What is named is measured even where it is no part of the quick form.',
+    )
+    .addOption(new Option('--quick', `Nest over rsm and TCP, ${QUICK.rounds} short rounds, under a minute (default)`).conflicts('full'))
+    .option('--full', `all peers, payloads and limits, ${FULL.rounds} long rounds`)
     .option('--rounds <n>', 'rounds', roundsOf)
-    .addOption(new Option('--only <workload...>', 'these workloads').choices(workloads).default(workloads, 'all'))
-    .addOption(new Option('--payload <name...>', 'these payloads').choices(payloads).default(payloads, 'all'))
-    .addOption(new Option('--layer <name>', 'over Nest, or the segments under it').choices(['all', ...Object.keys(LAYERS)]).default('all'))
-    .addOption(new Option('--peers <name...>', 'these peers').choices(peerNames).default(peerNames, 'all'))
+    .addOption(choice('--suite <name...>', 'these tables', ({ name }) => [name]))
+    .addOption(choice('--only <measurement...>', 'these measurements', ({ measurements }) => measurements.map(({ name }) => name)))
+    .addOption(choice('--at <parameter...>', 'at these', ({ measurements }) => measurements.map(({ parameter }) => parameter)))
+    .addOption(choice('--peers <name...>', 'these subjects', ({ subjects }) => subjects.map(({ name }) => name)))
     .option('--json <folder>', 'where the results are kept', 'bench-results')
     .option('--cpu-prof <folder>', "write the CPU profiles of the last round's processes there")
     .parse(argv)
     .opts<Parsed>();
   const { rounds, timing } = parsed.full ? FULL : QUICK;
-  const { layer } = parsed;
   return {
     settings: {
-      peers: unique(parsed.peers).filter((name) => layer === 'all' || layerOf(name) === LAYERS[layer]),
-      workloads: unique(parsed.only),
-      payloads: unique(parsed.payload),
+      full: parsed.full ?? false,
+      suites: parsed.suite,
+      subjects: parsed.peers,
+      measurements: parsed.only,
+      parameters: parsed.at,
       rounds: parsed.rounds ?? rounds,
       timing,
     },
@@ -75,8 +74,4 @@ function roundsOf(text: string): number {
     throw new InvalidArgumentError('It must be an integer in 1 to 1000.');
   }
   return value;
-}
-
-function unique<T>(values: T[]): T[] {
-  return [...new Set(values)];
 }

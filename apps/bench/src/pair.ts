@@ -1,24 +1,42 @@
-import { mkdtempSync } from 'node:fs';
-import { join } from 'node:path';
 import { BenchChild } from './child-process.js';
-import type { Run } from './client.js';
-import type { Address, PeerName, Place } from './peers/index.js';
-import type { Measures } from './workloads/workload.js';
+import type { Measurement, Measures, Place, RunningSubject, Timing } from './suite.js';
 
-/** A server and a client of one peer, each in a process of its own. */
-export class Pair {
+/** A server's and a client's program (JavaScript files that call serveCommands), and what they are started with. */
+export interface PairPrograms {
+  readonly server: URL;
+  readonly client: URL;
+  /** In messages to people. */
+  readonly label: string;
+  readonly arguments?: readonly string[];
+  /** Runs both on these cores only, as taskset's -c takes them. */
+  readonly cores?: string;
+}
+
+/** What a client's process is asked to run. */
+export interface Run {
+  readonly measurement: string;
+  readonly parameter: string;
+  readonly timing: Timing;
+}
+
+/**
+ * A server and a client, each in a process of its own. The server's program has the commands `start` (given the Place, answers with what the
+ * client must know), `usage` (CPU time used so far, µs) and CLOSE; the client's `start` (given the server's answer), `run` (given a Run,
+ * answers with Measures), `open` (so many connections more) and CLOSE.
+ */
+export class Pair implements RunningSubject {
   private constructor(
-    private readonly server: BenchChild,
-    private readonly client: BenchChild,
+    readonly server: BenchChild,
+    readonly client: BenchChild,
   ) {}
 
-  /** `folder`: the run's temporary folder; every pair gets one of its own in it. */
-  static async start(peer: PeerName, folder: string, cpuProfiles?: string): Promise<Pair> {
-    const pair = new Pair(new BenchChild('server', peer, cpuProfiles), new BenchChild('client', peer, cpuProfiles));
+  static async start(programs: PairPrograms, place: Place, start: unknown = place): Promise<Pair> {
+    const { label, cores, arguments: args = [] } = programs;
+    const child = (program: URL, role: string): BenchChild =>
+      new BenchChild({ program, arguments: args, label: `${label} ${role}`, cores, cpuProfiles: place.cpuProfiles });
+    const pair = new Pair(child(programs.server, 'server'), child(programs.client, 'client'));
     try {
-      const place: Place = { folder: mkdtempSync(join(folder, 'pair-')) };
-      const address = await pair.server.call<Address>('start', place);
-      await pair.client.call('start', address);
+      await pair.client.call('start', await pair.server.call('start', start));
       return pair;
     } catch (error) {
       await pair.stop().catch(() => undefined);
@@ -26,8 +44,9 @@ export class Pair {
     }
   }
 
-  run(run: Run): Promise<Measures> {
-    return this.client.call('run', run, run.timing.warmUp + run.timing.time);
+  measure({ name, parameter }: Measurement, timing: Timing): Promise<Measures> {
+    const run: Run = { measurement: name, parameter, timing };
+    return this.client.call('run', run, timing.warmUp + timing.time);
   }
 
   /** Opens so many connections more. */

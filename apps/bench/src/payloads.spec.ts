@@ -17,8 +17,8 @@ describe('payloads', () => {
 
   it('notices a changed text', () => {
     const payload = nestPayload('64B');
-    const { n, text } = payload.write(payload.create(), 7) as { n: number; text: string };
-    expect(payload.numberOf({ n, text: `${text.slice(0, -1)}?` })).toBeNaN();
+    const { n, s } = payload.write(payload.create(), 7) as { n: number; s: string };
+    expect(payload.numberOf({ n, s: `${s.slice(0, -1)}?` })).toBeNaN();
     expect(payload.numberOf(undefined)).toBeNaN();
   });
 

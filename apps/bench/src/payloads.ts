@@ -25,18 +25,18 @@ export function inFlight(payload: Payload, wanted: number): number {
 
 interface NumberedText {
   readonly n: number;
-  readonly text: string;
+  readonly s: string;
 }
 
 function textObject(name: string, bytes: number): Payload<NumberedText> {
-  const text = sentence(bytes - JSON.stringify({ n: FIRST_NUMBER, text: '' }).length);
+  const text = sentence(bytes - JSON.stringify({ n: FIRST_NUMBER, s: '' }).length);
   return {
     name,
     bytes,
-    create: () => ({ n: 0, text }),
-    write: (_memory, n) => ({ n, text }),
+    create: () => ({ n: 0, s: text }),
+    write: (_memory, n) => ({ n, s: text }),
     read: (received) => received as NumberedText,
-    numberOf: (value) => (value?.text === text ? value.n : NaN),
+    numberOf: (value) => (value?.s === text ? value.n : NaN),
   };
 }
 
@@ -86,8 +86,12 @@ function sameFrom(start: number, expected: Buffer, buffer: Buffer, offset: numbe
 
 const nestPayloads: Payload[] = [
   textObject('64B', 64),
+  textObject('256B', 256),
   textObject('1kB', 1_024),
+  textObject('4kB', 4_096),
+  textObject('16kB', 16_384),
   textObject('64kB', 65_536),
+  textObject('256kB', 262_144),
   bytesPayload('1MiB', 1_048_576),
 ];
 const rawPayloads: BytesPayload[] = [bytesPayload('64B', 64), bytesPayload('64kB', 65_536), bytesPayload('1MiB', 1_048_576)];

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Machine } from './machine.js';
 import { formatNumber, formatReport } from './report.js';
 import { Results } from './results.js';
-import type { Metric } from './workloads/workload.js';
+import type { Metric, Subject, Suite } from './suite.js';
 
 const machine: Machine = {
   cpu: 'Some CPU',
@@ -14,72 +14,86 @@ const machine: Machine = {
   packages: { 'nestjs-rsm': '1.2.3', '@nestjs/core': '12.5.1' },
 };
 const p50: Metric = { name: 'p50', unit: 'µs', better: 'lower' };
-const rate: Metric = { name: 'rate', unit: '/s', better: 'higher' };
-const cpu: Metric = { name: 'cpu', unit: '%', better: 'lower' };
+const subject = (name: string): Subject => ({ name, start: () => Promise.reject(new Error('not to be started')) });
+const roundTrip = { measurement: 'round-trip', parameter: '64B', metric: 'p50' };
+const suite: Suite = {
+  name: 'nest',
+  title: 'Nest transports',
+  parameter: 'payload',
+  subjects: [subject('rsm'), subject('tcp')],
+  measurements: [{ name: 'round-trip', parameter: '64B', metrics: [p50] }],
+  reference: 'tcp',
+  note: 'So it was measured.',
+  goals: [
+    { title: 'a third', of: { ...roundTrip, subject: 'rsm' }, to: [{ ...roundTrip, subject: 'tcp' }], bound: 'at most', value: 0.3 },
+    { title: 'short', of: { ...roundTrip, subject: 'rsm' }, bound: 'at most', value: 8 },
+  ],
+};
 
-/** The line of the report that begins with this. */
-function lineOf(results: Results, start: string): string {
-  return formatReport(results, machine, 3)
+/** The line of the report that begins with this, its columns parted by |. */
+function lineOf(results: Results, start: string): string | undefined {
+  return formatReport(results, machine, [suite])
     .split('\n')
-    .find((line) => line.startsWith(start))!;
+    .find((line) => line.startsWith(start))
+    ?.replaceAll(/ {2,}/g, ' | ');
 }
 
-function measured(workload: string, metric: Metric, rsm: number[], tcp: number[]): Results {
+function measured(rsm: number[], tcp: number[]): Results {
   const results = new Results();
-  const key = { layer: 'nest', workload, payload: '64B', metric } as const;
-  for (const value of rsm) results.add({ ...key, peer: 'rsm' }, value, 100);
-  for (const value of tcp) results.add({ ...key, peer: 'tcp' }, value, 100);
+  const key = { suite: 'nest', measurement: 'round-trip', parameter: '64B' };
+  for (const value of rsm) results.add({ ...key, subject: 'rsm' }, p50, value, 100);
+  for (const value of tcp) results.add({ ...key, subject: 'tcp' }, p50, value, 100);
   return results;
 }
 
 describe('formatReport', () => {
   it('shows machine, Node and packages', () => {
-    const report = formatReport(new Results(), machine, 3);
+    const report = formatReport(new Results(), machine, [suite]);
     expect(report).toContain('Some CPU, 2 cores, 8 GiB, linux 6 x64');
     expect(report).toContain('Node v20.0.0, nestjs-rsm 1.2.3, @nestjs/core 12.5.1');
     expect(report).not.toContain('other processes');
-    expect(formatReport(new Results(), { ...machine, load: 1.5 }, 3)).toContain('other processes were running');
+    expect(formatReport(new Results(), { ...machine, load: 1.5 }, [suite])).toContain('other processes were running');
   });
 
-  it('shows medians with quartiles, and the ratios of the rounds beside the goal', () => {
-    const line = lineOf(measured('round-trip', p50, [1, 20, 9], [10, 100, 90]), 'round-trip');
-    expect(line.replaceAll(/ {2,}/g, ' | ')).toBe(
-      'round-trip | 64B | p50 µs | 9.00 (5.00–14.5) | 90.0 (50.0–95.0) | 0.10 (0.10–0.15) | ≤ 0.3 met',
+  it('shows medians with quartiles, and the ratios of the rounds', () => {
+    expect(lineOf(measured([1, 20, 9], [10, 100, 90]), 'round-trip')).toBe(
+      'round-trip | 64B | p50 µs | 9.00 (5.00–14.5) | 90.0 (50.0–95.0) | 0.10 (0.10–0.15)',
     );
   });
 
-  it('says when a goal is missed, of either kind', () => {
-    expect(lineOf(measured('round-trip', p50, [31], [100]), 'round-trip')).toContain('≤ 0.3 missed');
-    expect(lineOf(measured('events', rate, [199], [100]), 'events, batches of 256')).toContain('≥ 2 missed');
-    expect(lineOf(measured('events', rate, [200], [100]), 'events, batches of 256')).toContain('≥ 2 met');
+  it('says whether the goals are met, of ratios and of plain values', () => {
+    const results = measured([9], [100]);
+    expect(lineOf(results, 'a third')).toBe('a third | ≤ 0.3 | 0.0900 (0.0900–0.0900) | met');
+    expect(lineOf(results, 'short')).toBe('short | ≤ 8 µs | 9.00 (9.00–9.00) | missed');
   });
 
   it('compares nothing where there is nothing to compare with', () => {
-    const results = measured('round-trip', p50, [5], []);
-    expect(formatReport(results, machine, 1)).not.toContain('rsm / tcp');
-    expect(lineOf(results, 'round-trip').trimEnd()).toMatch(/5\.00 \(5\.00–5\.00\)$/);
+    const results = measured([5], []);
+    expect(formatReport(results, machine, [suite])).not.toContain('rsm / tcp');
+    expect(lineOf(results, 'round-trip')).toBe('round-trip | 64B | p50 µs | 5.00 (5.00–5.00)');
+    expect(lineOf(results, 'a third')).toBeUndefined();
   });
 
-  it('shows no ratio of idle CPU, where both may be nothing', () => {
-    const results = new Results();
-    results.add({ layer: 'nest', workload: 'idle', peer: 'rsm', metric: cpu }, 0.01, 0);
-    results.add({ layer: 'nest', workload: 'idle', peer: 'tcp', metric: cpu }, 0.02, 0);
-    expect(lineOf(results, 'idle').replaceAll(/ {2,}/g, ' | ')).toBe('idle | cpu % | 0.01 (0.01–0.01) | 0.02 (0.02–0.02)');
+  it('shows no ratio to nothing', () => {
+    expect(lineOf(measured([1], [0]), 'round-trip')).toBe('round-trip | 64B | p50 µs | 1.00 (1.00–1.00) | 0.00 (0.00–0.00)');
   });
 
-  it('has a table of its own for what runs without Nest', () => {
-    const results = measured('round-trip', p50, [1], [2]);
-    results.add({ layer: 'raw', workload: 'round-trip', payload: '64B', peer: 'segments', metric: p50 }, 3, 10);
-    const [, nest, raw] = formatReport(results, machine, 1).split('\n\n');
-    expect(nest).toContain('rsm / tcp');
-    expect(nest).not.toContain('segments');
-    expect(raw).toMatch(/^Without Nest\n.*segments\n/);
-    expect(raw).toContain('3.00 (3.00–3.00)');
+  it('shows the notes of the suites that were measured, and no others', () => {
+    expect(formatReport(measured([1], [1]), machine, [suite])).toContain('So it was measured.');
+    expect(formatReport(new Results(), machine, [suite])).not.toContain('So it was measured.');
+  });
+
+  it('says who is missing, and whether that is a failure', () => {
+    const results = measured([1], [1]);
+    results.absences.push({ suite: 'nest', subject: 'redis', reason: 'redis-server is not installed', failed: false });
+    results.absences.push({ suite: 'nest', subject: 'nats', reason: 'a message was lost', failed: true });
+    expect(lineOf(results, 'Left out')).toBe('Left out: redis (nest): redis-server is not installed');
+    expect(lineOf(results, 'FAILED')).toBe('FAILED: nats (nest): a message was lost');
   });
 });
 
 describe('formatNumber', () => {
   it('keeps three digits', () => {
-    expect([0.126, 1.5, 56.78, 123_456.7].map(formatNumber)).toEqual(['0.13', '1.50', '56.8', '123,457']);
+    expect([0.0079, 0.126, 1.5, 56.78, 123_456.7].map(formatNumber)).toEqual(['0.0079', '0.13', '1.50', '56.8', '123,457']);
   });
 });

@@ -1,34 +1,51 @@
-import type { Layer, PeerName } from './peers/index.js';
-import type { Metric } from './workloads/workload.js';
+import type { Metric } from './suite.js';
 
-/** One metric of one workload, payload and peer; a value for each round. */
-export interface ResultRow {
-  layer: Layer;
-  workload: string;
-  /** Absent where a workload has none. */
-  payload?: string;
-  peer: PeerName;
-  metric: Metric;
-  values: number[];
+export interface RowKey {
+  readonly suite: string;
+  readonly measurement: string;
+  readonly parameter: string;
+  readonly subject: string;
+}
+
+/** One metric of one measurement and subject; a value for each round. */
+export interface ResultRow extends RowKey {
+  readonly metric: Metric;
+  /** By round. A subject that failed has fewer than the others: it is not started again. */
+  readonly values: number[];
   /** Messages measured in each round. */
-  messages: number[];
+  readonly messages: number[];
+}
+
+/** A subject that was left out, or given up. */
+export interface Absence {
+  readonly suite: string;
+  readonly subject: string;
+  readonly reason: string;
+  /** It started or should have: the run has failed. false: it cannot run on this machine. */
+  readonly failed: boolean;
 }
 
 /** All that was measured, in the order in which it came. */
 export class Results {
-  readonly rows: ResultRow[] = [];
+  readonly absences: Absence[] = [];
 
-  add(key: Omit<ResultRow, 'values' | 'messages'>, value: number, messages: number): void {
-    let row = this.find(key.layer, key.workload, key.payload, key.metric.name, key.peer);
-    if (!row) this.rows.push((row = { ...key, values: [], messages: [] }));
+  constructor(readonly rows: ResultRow[] = []) {}
+
+  add(key: RowKey, metric: Metric, value: number, messages: number): void {
+    let row = this.find({ ...key, metric: metric.name });
+    if (!row) this.rows.push((row = { ...key, metric, values: [], messages: [] }));
     row.values.push(value);
     row.messages.push(messages);
   }
 
-  find(layer: Layer, workload: string, payload: string | undefined, metric: string, peer: PeerName): ResultRow | undefined {
+  find(key: RowKey & { readonly metric: string }): ResultRow | undefined {
     return this.rows.find(
       (row) =>
-        row.layer === layer && row.workload === workload && row.payload === payload && row.metric.name === metric && row.peer === peer,
+        row.suite === key.suite &&
+        row.measurement === key.measurement &&
+        row.parameter === key.parameter &&
+        row.subject === key.subject &&
+        row.metric.name === key.metric,
     );
   }
 }

@@ -1,7 +1,6 @@
-import type { Address } from './peers/index.js';
-
 /** A server that runs in this process. */
 export interface ServerSession {
-  readonly address: Address;
+  /** What a client's process must know to find it: plain JSON. */
+  readonly address: unknown;
   close(): Promise<void>;
 }

@@ -14,6 +14,12 @@ describe('summarize', () => {
     expect(summarize([4])).toEqual({ median: 4, low: 4, high: 4 });
   });
 
+  it('leaves the values in the order of their rounds', () => {
+    const values = [3, 1, 2];
+    summarize(values);
+    expect(values).toEqual([3, 1, 2]);
+  });
+
   it('refuses to summarize nothing', () => {
     expect(() => summarize([])).toThrow('no values');
   });
@@ -31,7 +37,8 @@ describe('pairedRatios', () => {
     expect(summarize(rsm).median / summarize(tcp).median).toBe(0.4);
   });
 
-  it('refuses rounds that have no partner', () => {
-    expect(() => pairedRatios([1, 2], [1])).toThrow('2 rounds cannot be paired with 1');
+  it('leaves out the rounds after one was given up', () => {
+    expect(pairedRatios([1, 2], [1])).toEqual([1]);
+    expect(pairedRatios([1], [2, 2])).toEqual([0.5]);
   });
 });

@@ -1,7 +1,14 @@
-/** Lines of text in columns: the first `leftColumns` of them to the left, numbers to the right. */
-export function formatTable(head: string[], rows: string[][], leftColumns: number): string {
+export interface Table {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+  /** So many columns are texts, to the left; the others are numbers, to the right. */
+  readonly leftColumns: number;
+}
+
+/** Lines of text in columns. */
+export function formatTable({ head, rows, leftColumns }: Table): string {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
-  const line = (cells: string[]): string =>
+  const line = (cells: readonly string[]): string =>
     cells
       .map((cell, column) => (column < leftColumns ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
       .join('  ')

@@ -1,52 +1,8 @@
-import { type DynamicModule, type INestApplicationContext, Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { type ClientProxy, ClientsModule } from '@nestjs/microservices';
-import { lastValueFrom } from 'rxjs';
-import type { ClientSession } from '../client-session.js';
-import { FIRST_NUMBER, nestPayload } from '../payloads.js';
-import type { Address, NestPeer } from '../peers/index.js';
-import { nestWorkload } from '../workloads/index.js';
-import type { Timing } from '../workloads/workload.js';
+/** The client's process: `client.js <peer>`, driven by the benchmark over IPC. */
+import 'reflect-metadata';
+import { serveClient } from '../control.js';
+import { connectNest } from './connect.js';
+import { loadPeer } from './peers/index.js';
 
-const BENCH = 'BENCH';
-
-@Module({})
-class ClientModule {
-  static connectedTo(peer: NestPeer, address: Address): DynamicModule {
-    return { module: ClientModule, imports: [ClientsModule.register([{ name: BENCH, ...peer.client(address) }])] };
-  }
-}
-
-export async function connectNest(peer: NestPeer, address: Address): Promise<ClientSession> {
-  const apps: INestApplicationContext[] = [];
-  const open = async (): Promise<ClientProxy> => {
-    const app = await NestFactory.createApplicationContext(ClientModule.connectedTo(peer, address), { logger: false });
-    apps.push(app);
-    const client = app.get<ClientProxy>(BENCH);
-    await client.connect();
-    return client;
-  };
-  const client = await open();
-  return {
-    async run(workload, payloadName, { warmUp, time }: Timing) {
-      const payload = nestPayload(payloadName);
-      const { run } = nestWorkload(workload);
-      const measure = async (milliseconds: number) => {
-        await lastValueFrom(client.send<boolean>('prepare', payloadName));
-        return run({ client, payload, time: milliseconds, room: () => peer.room?.(client) });
-      };
-      await measure(warmUp);
-      return measure(time);
-    },
-    async open(connections) {
-      for (let i = 0; i < connections; i++) {
-        const one = await open();
-        const payload = nestPayload('64B');
-        await lastValueFrom(one.send('echo', payload.write(payload.create(), FIRST_NUMBER)));
-      }
-    },
-    async close() {
-      for (const app of apps) await app.close();
-    },
-  };
-}
+const peer = await loadPeer(process.argv[2]!);
+serveClient((address) => connectNest(peer, address));

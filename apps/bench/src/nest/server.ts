@@ -1,14 +1,8 @@
-import { Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import type { ServerSession } from '../server-session.js';
-import type { NestPeer, Place } from '../peers/index.js';
-import { BenchController } from './bench.controller.js';
+/** The server's process: `server.js <peer>`, driven by the benchmark over IPC. */
+import 'reflect-metadata';
+import { serveServer } from '../control.js';
+import { loadPeer } from './peers/index.js';
+import { serveNest } from './serve.js';
 
-@Module({ controllers: [BenchController] })
-class ServerModule {}
-
-export async function serveNest(peer: NestPeer, place: Place): Promise<ServerSession> {
-  const app = await NestFactory.createMicroservice(ServerModule, { ...peer.server(place), logger: false });
-  await app.listen();
-  return { address: peer.address(app, place), close: () => app.close() };
-}
+const peer = await loadPeer(process.argv[2]!);
+serveServer((place) => serveNest(peer, place));

@@ -1,6 +1,7 @@
 import { lastValueFrom } from 'rxjs';
-import { FIRST_NUMBER, inFlight } from '../payloads.js';
-import type { NestBench, Workload } from './workload.js';
+import { FIRST_NUMBER, inFlight } from '../../payloads.js';
+import type { Workload } from '../../workload.js';
+import type { NestBench } from './bench.js';
 
 export const REQUESTS_IN_FLIGHT = 64;
 

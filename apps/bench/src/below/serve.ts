@@ -1,6 +1,7 @@
 import { FIRST_NUMBER, payloadNames, rawPayload, TAG_OFFSET } from '../payloads.js';
-import type { Place, RawConnection, RawPeer } from '../peers/index.js';
+import type { RawConnection, RawPeer } from './peers/index.js';
 import type { ServerSession } from '../server-session.js';
+import type { Place } from '../suite.js';
 import { Tally, type TallyResult } from '../tally.js';
 import { Tag } from './tags.js';
 

@@ -5,7 +5,6 @@ const service = 'bench-segments';
 
 /** The channels under the transport. */
 export const segments: RawPeer = {
-  layer: 'raw',
   name: 'segments',
 
   async serve({ folder }, receive) {

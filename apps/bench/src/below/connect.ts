@@ -1,9 +1,10 @@
 import type { ClientSession } from '../client-session.js';
 import { rawPayload, TAG_OFFSET } from '../payloads.js';
-import type { Address, RawPeer } from '../peers/index.js';
+import type { Address, RawPeer } from './peers/index.js';
 import { checkTally, type TallyResult } from '../tally.js';
-import { rawWorkload } from '../workloads/index.js';
+import { workloadNamed } from '../workload.js';
 import { Tag } from './tags.js';
+import { rawWorkloads } from './workloads/index.js';
 
 export async function connectRaw(peer: RawPeer, address: Address): Promise<ClientSession> {
   /** Takes the next message; there is never more than one expected. */
@@ -33,7 +34,7 @@ export async function connectRaw(peer: RawPeer, address: Address): Promise<Clien
       const reached = async (sent: number): Promise<void> => checkTally(JSON.parse(await ask(Tag.reach, sent)) as TallyResult, sent);
       const measure = async (milliseconds: number) => {
         await ask(Tag.prepare, 0, payloadName);
-        return rawWorkload(workload).run({ connection, payload, time: milliseconds, answer, reached });
+        return workloadNamed(rawWorkloads, workload).run({ connection, payload, time: milliseconds, answer, reached });
       };
       await measure(warmUp);
       return measure(time);

@@ -1,7 +1,8 @@
 import { lastValueFrom } from 'rxjs';
-import { FIRST_NUMBER } from '../payloads.js';
-import { latency, latencyMetrics } from './latency.js';
-import type { NestBench, Workload } from './workload.js';
+import { FIRST_NUMBER } from '../../payloads.js';
+import { latency, latencyMetrics } from '../../latency.js';
+import type { Workload } from '../../workload.js';
+import type { NestBench } from './bench.js';
 
 /** Requests one at a time; the reply carries the payload back. */
 export const roundTrip: Workload<NestBench> = {

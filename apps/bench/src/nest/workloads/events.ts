@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { lastValueFrom } from 'rxjs';
-import { FIRST_NUMBER, inFlight } from '../payloads.js';
-import { checkTally, type TallyResult } from '../tally.js';
-import type { NestBench, Workload } from './workload.js';
+import { FIRST_NUMBER, inFlight } from '../../payloads.js';
+import { checkTally, type TallyResult } from '../../tally.js';
+import type { Workload } from '../../workload.js';
+import type { NestBench } from './bench.js';
 
 export const EVENTS_IN_FLIGHT = 256;
 

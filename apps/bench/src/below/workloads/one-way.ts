@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
-import { FIRST_NUMBER } from '../payloads.js';
-import type { RawBench, Workload } from './workload.js';
+import { FIRST_NUMBER } from '../../payloads.js';
+import type { Workload } from '../../workload.js';
+import type { RawBench } from './bench.js';
 
 /** Messages between two looks at the clock, and two turns of the event loop. */
 const STRETCH = 1_024;

@@ -5,7 +5,6 @@ const service = 'bench';
 
 /** Shared memory. */
 export const rsm: NestPeer = {
-  layer: 'nest',
   name: 'rsm',
   server: ({ folder }) => ({ strategy: new RsmServer({ service, directory: folder }) }),
   address: (_app, { folder }) => ({ folder }),

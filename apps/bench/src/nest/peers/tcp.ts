@@ -7,7 +7,6 @@ const host = '127.0.0.1';
 
 /** Nest's TCP transport. */
 export const tcp: NestPeer = {
-  layer: 'nest',
   name: 'tcp',
   server: () => ({ transport: Transport.TCP, options: { host, port: 0 } }),
   address: (app) => ({ host, port: (app.unwrap<Server>().address() as AddressInfo).port }),

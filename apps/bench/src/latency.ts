@@ -1,5 +1,5 @@
 import { build } from 'hdr-histogram-js';
-import type { Measures, Metric } from './workload.js';
+import type { Measures, Metric } from './suite.js';
 
 /** Nanoseconds; a longer round trip counts as this one. */
 const LONGEST = 60e9;

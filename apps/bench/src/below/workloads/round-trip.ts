@@ -1,6 +1,7 @@
-import { FIRST_NUMBER } from '../payloads.js';
-import { latency, latencyMetrics } from './latency.js';
-import type { RawBench, Workload } from './workload.js';
+import { FIRST_NUMBER } from '../../payloads.js';
+import { latency, latencyMetrics } from '../../latency.js';
+import type { Workload } from '../../workload.js';
+import type { RawBench } from './bench.js';
 
 /** Messages one at a time; each comes back. */
 export const rawRoundTrip: Workload<RawBench> = {

@@ -1,0 +1,15 @@
+import type { RawPeer } from './peer.js';
+
+/** Every peer by name. A process loads the code of its own one only. */
+const PEERS: Record<string, () => Promise<RawPeer>> = {
+  segments: async () => (await import('./segments.js')).segments,
+};
+
+export const peerNames = Object.keys(PEERS);
+
+export function loadPeer(name: string): Promise<RawPeer> {
+  if (!Object.hasOwn(PEERS, name)) throw new Error(`There is no peer "${name}"; there are ${peerNames.join(', ')}.`);
+  return PEERS[name]!();
+}
+
+export type { Address, RawConnection, RawEnd, RawPeer, RawReceiver } from './peer.js';
