@@ -3,7 +3,6 @@
 // gone nothing is left of it.
 #include <fcntl.h>
 
-#include <csignal>
 #include <string>
 
 #include "endpoint_node.hpp"
@@ -294,7 +293,6 @@ void serveAnother(Harness& h) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
-  std::signal(SIGPIPE, SIG_IGN);  // as in Node.js
   const uint64_t before = fuzz::openDescriptors();
   {
     Harness harness;

@@ -24,6 +24,13 @@ constexpr std::size_t kMaxPassed = 8;
 
 }  // namespace
 
+ControlSocket::ControlSocket(FileDescriptor fd) : fd_(std::move(fd)) {
+#if defined(SO_NOSIGPIPE)
+  const int on = 1;  // where there is no MSG_NOSIGNAL
+  ::setsockopt(fd_.get(), SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+#endif
+}
+
 ControlSocket ControlSocket::connect(const std::string& path) {
   FileDescriptor fd(::socket(AF_UNIX, SOCK_STREAM, 0));
   if (!fd.valid()) throw Failure(codes::kUnreachable, "no socket can be made", errno);

@@ -28,7 +28,7 @@ struct ControlFrame {
 /// A connected Unix stream socket that carries control frames and passes file descriptors. Never blocks.
 class ControlSocket {
  public:
-  explicit ControlSocket(FileDescriptor fd) : fd_(std::move(fd)) {}
+  explicit ControlSocket(FileDescriptor fd);
   /// Connects to a listening socket. Throws RSM_UNREACHABLE with the errno.
   static ControlSocket connect(const std::string& path);
 

@@ -1,14 +1,62 @@
 #include "doorbell.hpp"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
+#include <csignal>
+#include <optional>
 #include <string>
 
 #include "crash_point.hpp"
 #include "failure.hpp"
 
 namespace rsm {
+namespace {
+
+void writeOne(int fd) {
+  const char one = 1;
+  ssize_t written;
+  do written = ::write(fd, &one, 1);
+  while (written < 0 && errno == EINTR);
+}
+
+#if !defined(F_SETNOSIGPIPE)
+/// Keeps SIGPIPE from this thread while it lives, and takes the one that was raised meanwhile. docs/decisions/0003
+class NoSigpipe {
+ public:
+  NoSigpipe() {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+    wasPending_ = pending();
+  }
+  ~NoSigpipe() {
+    const timespec now{};
+    if (!wasPending_ && pending()) ::sigtimedwait(&pipe_, nullptr, &now);
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  NoSigpipe(const NoSigpipe&) = delete;
+  NoSigpipe& operator=(const NoSigpipe&) = delete;
+
+ private:
+  static bool pending() {
+    sigset_t all;
+    return ::sigpending(&all) == 0 && sigismember(&all, SIGPIPE) == 1;
+  }
+  sigset_t pipe_;
+  sigset_t before_;
+  bool wasPending_;
+};
+
+/// As Node.js has it, unless somebody listens for the signal, or did.
+bool ignoresSigpipe() {
+  struct sigaction action {};
+  return ::sigaction(SIGPIPE, nullptr, &action) == 0 && !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_IGN;
+}
+#endif
+
+}  // namespace
 
 Doorbell Doorbell::adopt(FileDescriptor fd) {
   struct stat status {};
@@ -21,15 +69,19 @@ Doorbell Doorbell::adopt(FileDescriptor fd) {
   RSM_CRASH_POINT("bell.adopted");
   if (own.valid()) return Doorbell(std::move(own));
 #endif
+#if defined(F_SETNOSIGPIPE)
+  ::fcntl(fd.get(), F_SETNOSIGPIPE, 1);
+#endif
   ::fcntl(fd.get(), F_SETFL, O_NONBLOCK);
   return Doorbell(std::move(fd));
 }
 
 void Doorbell::ring() {
-  const char one = 1;
-  ssize_t written;
-  do written = ::write(fd_.get(), &one, 1);
-  while (written < 0 && errno == EINTR);
+#if !defined(F_SETNOSIGPIPE)
+  std::optional<NoSigpipe> guard;
+  if (!ignoresSigpipe()) guard.emplace();
+#endif
+  writeOne(fd_.get());
   RSM_CRASH_POINT("bell.rung");
 }
 

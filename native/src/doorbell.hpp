@@ -13,7 +13,7 @@ class Doorbell {
   Doorbell() = default;
   /// Takes a writing end that the peer passed. Throws RSM_CORRUPT_SEGMENT if it is no pipe.
   static Doorbell adopt(FileDescriptor fd);
-  /// Never blocks; a full pipe has rung already.
+  /// Never blocks; a full pipe has rung already. Rings for a peer that is gone are lost without a SIGPIPE.
   void ring();
 
  private:

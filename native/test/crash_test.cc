@@ -66,7 +66,6 @@ class Run {
   void start(Role role, bool armed) {
     if (role == kReceiver) ++incarnation_;
     pids_[role] = check::inChild([&, this] {
-      std::signal(SIGPIPE, SIG_IGN);  // as Node.js does: a bell may be rung for somebody who died meanwhile
       for (auto& count : crash::passages()) count = 0;
       crash::plan() = armed && isVictim(role) ? crash::Plan{job_.point, job_.passage, job_.stop} : crash::Plan{};
       const check::stream::Held before;

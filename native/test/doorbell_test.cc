@@ -86,13 +86,50 @@ TEST("only a pipe is taken for a doorbell, and descriptors close on exec and wit
   CHECK(check::openDescriptors() == before);
 }
 
-TEST("ringing a peer that is gone does nothing") {
-  ::signal(SIGPIPE, SIG_IGN);  // as Node.js has it
-  Doorbell bell;
-  {
-    DoorbellPipe pipe;
-    bell = Doorbell::adopt(check::duplicate(pipe.writingFd()));
-  }
-  bell.ring();
-  ::signal(SIGPIPE, SIG_DFL);
+namespace {
+
+/// The bell of a peer that is gone.
+Doorbell bellOfNobody() {
+  DoorbellPipe pipe;
+  return Doorbell::adopt(check::duplicate(pipe.writingFd()));
+}
+
+volatile sig_atomic_t heard = 0;
+
+}  // namespace
+
+TEST("ringing a peer that is gone does nothing, whatever the process does about SIGPIPE") {
+  const auto ring = [](void (*disposition)(int)) {
+    return check::exitCodeOf(check::inChild([&] {
+      ::signal(SIGPIPE, disposition);
+      Doorbell bell = bellOfNobody();
+      for (int i = 0; i < 3; ++i) bell.ring();
+      return heard ? 9 : 0;
+    }));
+  };
+  CHECK_EQ(ring(SIG_IGN), 0);  // as Node.js has it
+  CHECK_EQ(ring(SIG_DFL), 0);  // after process.on('SIGPIPE') was taken away again
+  CHECK_EQ(ring([](int) { heard = 1; }), 0);
+}
+
+TEST("a SIGPIPE of somebody else stays as it was while a peer that is gone is rung") {
+  const pid_t child = check::inChild([] {
+    sigset_t pipe;
+    sigset_t pending;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+    Doorbell bell = bellOfNobody();
+    bell.ring();
+    ::sigpending(&pending);
+    if (sigismember(&pending, SIGPIPE)) return 1;  // ours was left behind
+    ::raise(SIGPIPE);
+    bell.ring();
+    ::sigpending(&pending);
+    if (!sigismember(&pending, SIGPIPE)) return 2;  // theirs was taken
+    sigset_t mask;
+    ::pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+    return sigismember(&mask, SIGPIPE) ? 0 : 3;
+  });
+  CHECK_EQ(check::exitCodeOf(child), 0);
 }
