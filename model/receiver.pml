@@ -98,15 +98,15 @@ inline release(sequence) {
 #define FOR_EACH_MESSAGE(option) option(1) option(2) option(3) option(4)
 #endif
 
-/* Loads `senderWaits`: the sender is to be rung if it waits, and was not rung for this wait. [D] */
+/* Loads `senderWaits`: the sender is to be rung if it waits, was not rung for this wait, and had not seen what is released. [D] */
 inline senderWantsBell() {
   wants = memory[SENDER_WAITS] != 0;
-#ifdef MEMORY_FABRIC
 #ifdef MUTATION_WAIT_WITHOUT_EXPECTED
   wants = wants && !lookedOnArrival;
+#elif defined(MUTATION_RELEASE_EXPECTED_OFF_BY_ONE)
+  wants = wants && nextRelease > EXPECTED(memory[SENDER_WAITS]) + 1;
 #elif !defined(MUTATION_WAIT_RUNG_ON_ANY_ARRIVAL)
   wants = wants && nextRelease > EXPECTED(memory[SENDER_WAITS]);
-#endif
 #endif
 #ifdef MUTATION_RUNG_ONCE
   rung[SENDER] = rung[SENDER] && memory[SENDER_WAITS] != 0;

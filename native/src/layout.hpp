@@ -31,7 +31,7 @@ inline constexpr std::size_t kPage = 4096;
 
 /// writer: SENDER
 struct TargetHeader {
-  /// 0: the sender does not wait. Else the generation of its wait: a receiver that released something rings once for it. [D]
+  /// 0: the sender does not wait. Else it waits for releases and wants the doorbell: an arm (see below) that names the next release. [D]
   std::atomic<uint64_t> senderWaits;
   unsigned char pad[kLine - 8];
 };
@@ -72,7 +72,7 @@ enum Mark : uint8_t {
 
 /// writer: RECEIVER
 struct ReleaseHeader {
-  /// 0: the receiver polls. Else it sleeps and wants the doorbell: generation << 32 | low half of the next sequence it expects. [C]
+  /// 0: the receiver polls. Else it sleeps and wants the doorbell: an arm that names the next sequence. [C]
   std::atomic<uint64_t> sleeping;
   unsigned char pad[kLine - 8];
 };
@@ -95,6 +95,17 @@ struct ReleaseRecord {
 using StartedWord = std::atomic<uint64_t>;
 
 enum class Outcome : uint8_t { kDone = 1, kFailed = 2, kNack = 3, kReturned = 4 };
+
+/// An arm, in `sleeping` and `senderWaits`: never 0.
+///            63          32 31           0
+///            +--------------+--------------+   generation: from 1; each arm has another, and is rung for once
+///            | generation   | expected     |   expected: low half of the number that the side that armed expects next
+///            +--------------+--------------+
+inline constexpr uint64_t arm(uint32_t generation, uint64_t expected) { return uint64_t{generation} << 32 | static_cast<uint32_t>(expected); }
+inline constexpr uint32_t generationOf(uint64_t arm) { return static_cast<uint32_t>(arm >> 32); }
+/// Something was given out that the side that armed had not seen: `next` is the number that comes next. Else the arm crossed with what
+/// it has already.
+inline constexpr bool beyond(uint64_t arm, uint64_t next) { return static_cast<int32_t>(static_cast<uint32_t>(next) - static_cast<uint32_t>(arm)) > 0; }
 
 static_assert(sizeof(TargetHeader) == kLine && offsetof(TargetHeader, senderWaits) == 0);
 static_assert(sizeof(OrderSlot) == 16 && offsetof(OrderSlot, body) == 0 && offsetof(OrderSlot, sequence) == 8);

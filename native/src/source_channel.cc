@@ -140,10 +140,8 @@ bool SourceChannel::receiverWantsBell() {
   const auto& header = *reinterpret_cast<const layout::ReleaseHeader*>(releases_.data());
   const uint64_t sleeping = loadAcquire(header.sleeping);  // [C]
   if (sleeping == 0) return false;
-  const uint32_t generation = static_cast<uint32_t>(sleeping >> 32);
-  // Nothing beyond what the receiver had seen when it armed: the arm crossed with a message it already has.
-  if (static_cast<int32_t>(static_cast<uint32_t>(nextSequence_) - static_cast<uint32_t>(sleeping)) <= 0) return false;
-  if (generation == rungGeneration_) return false;
+  const uint32_t generation = layout::generationOf(sleeping);
+  if (generation == rungGeneration_ || !layout::beyond(sleeping, nextSequence_)) return false;
   RSM_CRASH_POINT("commit.bellDue");
   rungGeneration_ = generation;
   return true;
@@ -223,7 +221,7 @@ bool SourceChannel::armForReleases() {
   if (!armed_) {
     armed_ = true;
     if (++waitGeneration_ == 0) ++waitGeneration_;
-    toTarget_->store(layout::kTargetHeaderOffset, waitGeneration_);  // [D]
+    toTarget_->store(layout::kTargetHeaderOffset, layout::arm(waitGeneration_, nextRelease_));  // [D]
     RSM_CRASH_POINT("senderWaits.armed");
   }
   toTarget_->fence();  // [D] the wait before, the load after; meets the fence in TargetChannel::senderWantsBell

@@ -103,9 +103,11 @@ bool TargetChannel::senderWantsBell() {
   toSender_->fence();  // [D] the releases before, the load after; meets the fence in SourceChannel::armForReleases
   const auto& header = *reinterpret_cast<const layout::TargetHeader*>(target_.data());
   const uint64_t waits = loadAcquire(header.senderWaits);  // [D]
-  if (waits == 0 || waits == rungWait_) return false;
+  if (waits == 0) return false;
+  const uint32_t generation = layout::generationOf(waits);
+  if (generation == rungGeneration_ || !layout::beyond(waits, nextRelease_)) return false;
   RSM_CRASH_POINT("release.bellDue");
-  rungWait_ = waits;
+  rungGeneration_ = generation;
   return true;
 }
 
@@ -113,7 +115,7 @@ bool TargetChannel::arm() {
   if (!armed_) {
     armed_ = true;
     if (++sleepGeneration_ == 0) ++sleepGeneration_;
-    toSender_->store(layout::kReleaseHeaderOffset, uint64_t{sleepGeneration_} << 32 | static_cast<uint32_t>(nextSequence_));  // [C]
+    toSender_->store(layout::kReleaseHeaderOffset, layout::arm(sleepGeneration_, nextSequence_));  // [C]
     RSM_CRASH_POINT("sleeping.armed");
   }
   toSender_->fence();  // [C] the arm before, the load after; meets the fence in SourceChannel::receiverWantsBell

@@ -104,7 +104,7 @@ class TargetChannel {
   uint32_t heldPartitions_ = 0;
   uint32_t sleepGeneration_ = 0;
   bool armed_ = false;
-  uint64_t rungWait_ = 0;
+  uint32_t rungGeneration_ = 0;  ///< the sender's last wait that was rung
   std::string corrupt_;
 };
 

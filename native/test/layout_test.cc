@@ -48,6 +48,19 @@ TEST("docs/protocol.md lists the shared words that layout.hpp defines: offset, s
   for (const auto& r : docs) CHECK_EQ(code.count(r) ? std::string() : r, std::string());
 }
 
+TEST("an arm is never 0, and tells what was seen from what was not, over the wrap of 32 bits") {
+  for (const uint64_t expected : {uint64_t{0}, uint64_t{1}, uint64_t{0x7fffffff}, uint64_t{0xffffffff}, uint64_t{1} << 32, (uint64_t{1} << 40) + 5}) {
+    const uint64_t word = arm(1, expected);
+    CHECK(word != 0);
+    CHECK_EQ(generationOf(word), 1u);
+    CHECK(!beyond(word, expected));
+    CHECK(beyond(word, expected + 1));
+    CHECK(beyond(word, expected + 0x7fffffff));
+    if (expected > 0) CHECK(!beyond(word, expected - 1));
+  }
+  CHECK_EQ(generationOf(arm(0xffffffff, 7)), 0xffffffffu);
+}
+
 TEST("words that are polled apart stand two cache lines apart") {
   CHECK_EQ(sizeof(TargetHeader), std::size_t{128});
   CHECK_EQ(sizeof(ReleaseHeader), std::size_t{128});
