@@ -114,14 +114,20 @@ std::size_t Endpoint::poll(Connection& c) {
     if (returning_) giveBack(c);
     enqueue(c);
   }
-  released_.clear();
-  const std::size_t releases = c.source->takeReleases(released_);
-  for (auto& r : released_) reports_.push_back({c.id, std::move(r)});
+  const std::size_t releases = takeReleases(c);
   if (c.source->sending() && c.source->pump()) c.ringForCommits();
   if (c.wantsRoom && !c.source->sending() && (releases || c.source->inFlight() == 0)) roomList_.push_back(c.id);
   if (!c.target->corrupt().empty()) fail(c, codes::kCorruptSegment, c.target->corrupt());
   else if (!c.source->corrupt().empty()) fail(c, codes::kCorruptSegment, c.source->corrupt());
   return work + releases;
+}
+
+std::size_t Endpoint::takeReleases(Connection& c) {
+  if (!c.source) return 0;
+  released_.clear();
+  const std::size_t read = c.source->takeReleases(released_);
+  for (auto& r : released_) reports_.push_back({c.id, std::move(r)});
+  return read;
 }
 
 void Endpoint::turn() {

@@ -134,6 +134,8 @@ class Endpoint {
   Connection* get(uint32_t id) { return id < slots_.size() ? slots_[id].get() : nullptr; }
   void turn();
   std::size_t poll(Connection& c);
+  /// Takes what the peer released; what is to be heard of waits for reportReleases(). Returns how many records were read.
+  std::size_t takeReleases(Connection& c);
   void activate(Connection& c);
   void enqueue(Connection& c);
   void reportReleases();

@@ -140,7 +140,8 @@ uint32_t Endpoint::deliver(Connection& c, const Reference& reference) {
 }
 
 void Endpoint::releaseNow(Connection& c, const Reference& reference, layout::Outcome outcome) {
-  if (c.state == Connection::State::kClosed) return;
+  // Whoever hung up or was hung up on by us has read its last release, or may have: it takes the message for unfinished.
+  if (c.state == Connection::State::kClosed || c.ending) return;
   c.target->release(reference, outcome);
   if (outcome != layout::Outcome::kDone) c.bellDue = true;  // the sender has something to do, though it may not wait for room
   if (!c.releasesToFlush) {

@@ -36,15 +36,11 @@ void Endpoint::fail(Connection& c, const char* code, const std::string& reason) 
 
 void Endpoint::end(Connection& c, const char* code, const std::string& reason) {
   if (c.ending) return;
+  observer_.takeOutbox();  // what was settled so far is released; nothing is from here on
   c.ending = true;
   c.endCode = code;
   c.endReason = reason;
   RSM_CRASH_POINT("end.begun");
-  if (c.source && !c.hungUp) {
-    released_.clear();
-    c.source->takeReleases(released_);
-    for (auto& r : released_) reports_.push_back({c.id, std::move(r)});
-  }
   closeControl(c);
   ending_.push_back(c.id);
   startPolling();
@@ -74,9 +70,7 @@ void Endpoint::hangUp(Connection& c) {
     if (!c.target->corrupt().empty()) return end(c, codes::kCorruptSegment, c.target->corrupt());
     enqueue(c);
     RSM_CRASH_POINT("hangup.drained");
-    released_.clear();
-    c.source->takeReleases(released_);
-    for (auto& r : released_) reports_.push_back({c.id, std::move(r)});
+    takeReleases(c);
   }
   ending_.push_back(c.id);
   startPolling();
@@ -103,6 +97,10 @@ void Endpoint::finishEnded() {
       if (c->unsettled) continue;
       c->endCode = codes::kConnectionLost;
       c->endReason = "the peer hung up";
+    }
+    if (takeReleases(*c)) {  // what the peer released meanwhile is not unfinished
+      reportReleases();
+      if (destroyed_) return;
     }
     std::vector<UnfinishedMessage> unfinished;
     if (c->source) unfinished = c->source->unfinished();
