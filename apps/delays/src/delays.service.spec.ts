@@ -1,6 +1,10 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { DelaysService } from './delays.service.js';
 import type { Flight } from './flight.js';
+import { Journal } from './journal.js';
 
 function flight(origin: string, delay: number, sequence?: number): Flight {
   return { date: '2001-01-01T00:01:00.000Z', delay, distance: 100, origin, destination: 'PHL', sequence };
@@ -37,7 +41,8 @@ describe('DelaysService', () => {
     flights.forEach((each) => delays.add(each));
     const reversed = new DelaysService();
     [...flights].reverse().forEach((each) => reversed.add(each));
-    expect(reversed.totals(3)).toEqual(delays.totals(3));
+    expect(reversed.totals(3).checksum).toBe(delays.totals(3).checksum);
+    expect(reversed.top(3, 1)).toEqual(delays.top(3, 1));
     expect(delays.totals(3)).toMatchObject({ flights: 3, delayed: 2, totalDelay: 38, missing: 0, doubled: 0 });
   });
 
@@ -50,11 +55,18 @@ describe('DelaysService', () => {
     expect(swapped.totals().checksum).not.toBe(delays.totals().checksum);
   });
 
-  it('reports the missing and the doubled', () => {
+  it('reports the missing and the doubled, and counts the doubled once', () => {
     delays.add(flight('LAS', 33, 0));
     delays.add(flight('LAS', 33, 0));
     delays.add(flight('ATL', 19, 2));
-    expect(delays.totals(4)).toMatchObject({ flights: 3, missing: 2, firstMissing: [1, 3], doubled: 1, firstDoubled: [0] });
+    expect(delays.totals(4)).toMatchObject({ flights: 2, totalDelay: 52, missing: 2, firstMissing: [1, 3], doubled: 1, firstDoubled: [0] });
+    expect(delays.top(1, 1)).toMatchObject([{ origin: 'LAS', flights: 1 }]);
+  });
+
+  it('refuses an impossible number and counts nothing of its flight', () => {
+    const empty = delays.totals();
+    expect(() => delays.add(flight('LAS', 33, -1))).toThrow(RangeError);
+    expect(delays.totals()).toEqual(empty);
   });
 
   it('forgets everything on reset', () => {
@@ -63,5 +75,48 @@ describe('DelaysService', () => {
     delays.reset();
     expect(delays.totals(1)).toEqual(empty);
     expect(delays.top(10, 1)).toEqual([]);
+  });
+
+  describe('with a journal', () => {
+    let folder: string;
+    let journal: Journal;
+
+    beforeEach(() => {
+      folder = mkdtempSync(join(tmpdir(), 'rsm-delays-'));
+      journal = new Journal(join(folder, 'delays.journal'));
+      delays = new DelaysService(journal);
+    });
+
+    afterEach(() => {
+      journal.close();
+      rmSync(folder, { recursive: true });
+    });
+
+    it('goes on where its predecessor ended, and recognises what that one had counted', () => {
+      [flight('LAS', 33, 0), flight('ATL', 19, 1), flight('ATL', 5)].forEach((each) => delays.add(each));
+      const successor = new DelaysService(journal);
+      expect(successor.totals(3)).toMatchObject({ flights: 3, recovered: 3, totalDelay: 57, missing: 1, doubled: 0 });
+      expect(successor.totals().firstHandledAt).toBeUndefined();
+      expect(successor.top(3, 1)).toEqual(delays.top(3, 1));
+      successor.add(flight('ATL', 19, 1));
+      successor.add(flight('SFO', 1, 2));
+      expect(successor.totals(3)).toMatchObject({ flights: 4, recovered: 3, missing: 0, doubled: 1, firstDoubled: [1] });
+      expect(successor.totals().firstHandledAt).toBeGreaterThan(0);
+    });
+
+    it('does not count what could not be written down', () => {
+      delays.add(flight('LAS', 33, 0));
+      jest.spyOn(journal, 'append').mockImplementation(() => {
+        throw new Error('ENOSPC');
+      });
+      expect(() => delays.add(flight('LAS', 33, 1))).toThrow('ENOSPC');
+      expect(delays.totals(2)).toMatchObject({ flights: 1, firstMissing: [1], doubled: 0 });
+    });
+
+    it('leaves nothing for a successor on reset', () => {
+      delays.add(flight('LAS', 33, 0));
+      delays.reset();
+      expect(new DelaysService(journal).totals()).toMatchObject({ flights: 0, recovered: 0 });
+    });
   });
 });

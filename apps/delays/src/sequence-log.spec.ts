@@ -48,5 +48,6 @@ describe('SequenceLog', () => {
 
   it.each([-1, 1.5, Number.NaN, MAX_SEQUENCES])('refuses %p', (sequence) => {
     expect(() => new SequenceLog().mark(sequence)).toThrow(RangeError);
+    expect(() => new SequenceLog().has(sequence)).toThrow(RangeError);
   });
 });

@@ -34,23 +34,28 @@ export class SequenceLog {
 
   /** Notes an arrival. Throws a RangeError for anything but an integer in 0 to MAX_SEQUENCES - 1. */
   mark(sequence: number): void {
-    if (!Number.isInteger(sequence) || sequence < 0 || sequence >= MAX_SEQUENCES) {
-      throw new RangeError(`sequence must be an integer in 0 to ${MAX_SEQUENCES - 1}, not ${sequence}`);
-    }
-    const index = sequence >>> 3;
-    const bit = 1 << (sequence & 7);
-    if (index >= this.bits.length) {
-      this.growTo(index + 1);
-    }
-    if (this.bits[index] & bit) {
+    if (this.has(sequence)) {
       this.repeats++;
       if (this.repeatedSequences.length < NAMED) {
         this.repeatedSequences.push(sequence);
       }
       return;
     }
-    this.bits[index] |= bit;
+    const index = sequence >>> 3;
+    if (index >= this.bits.length) {
+      this.growTo(index + 1);
+    }
+    this.bits[index] |= 1 << (sequence & 7);
     this.distinct++;
+  }
+
+  /** Whether it has arrived. Throws a RangeError for anything but an integer in 0 to MAX_SEQUENCES - 1. */
+  has(sequence: number): boolean {
+    if (!Number.isInteger(sequence) || sequence < 0 || sequence >= MAX_SEQUENCES) {
+      throw new RangeError(`sequence must be an integer in 0 to ${MAX_SEQUENCES - 1}, not ${sequence}`);
+    }
+    const index = sequence >>> 3;
+    return index < this.bits.length && (this.bits[index] & (1 << (sequence & 7))) !== 0;
   }
 
   /** Which of the sequences 0 to `expected` - 1 have not arrived. */
@@ -65,11 +70,6 @@ export class SequenceLog {
       }
     }
     return gaps;
-  }
-
-  private has(sequence: number): boolean {
-    const index = sequence >>> 3;
-    return index < this.bits.length && (this.bits[index] & (1 << (sequence & 7))) !== 0;
   }
 
   private growTo(bytes: number): void {
