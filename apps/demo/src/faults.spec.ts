@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { differencesOf, faultsOf } from './faults.js';
-import { runOf } from './run.fixture.js';
+import { differencesOf, faultsOf, killFaultsOf } from './faults.js';
+import { killRunOf, runOf } from './run.fixture.js';
 
 describe('faultsOf', () => {
   it('finds none when every event arrived once', () => {
@@ -21,7 +21,7 @@ describe('faultsOf', () => {
   it('finds a doubled event that hides a missing one', () => {
     const run = runOf('rsm');
     Object.assign(run.replay.received, { missing: 1, firstMissing: [2], doubled: 1, firstDoubled: [1] });
-    expect(faultsOf(run, 4)).toEqual(['rsm: 1 missing: sequence 2', 'rsm: 1 doubled: sequence 1']);
+    expect(faultsOf(run, 4)).toEqual(['rsm: 1 doubled: sequence 1', 'rsm: 1 missing: sequence 2']);
   });
 
   it('names some of many', () => {
@@ -30,10 +30,41 @@ describe('faultsOf', () => {
     expect(faultsOf(run, 4)).toEqual(['rsm: 1000 missing: sequence 0, 1, …']);
   });
 
+  it('finds emits that failed, though they were repeated', () => {
+    const run = runOf('rsm');
+    run.replay.repeated = 3;
+    expect(faultsOf(run, 4)).toEqual(['rsm: 3 emits failed']);
+  });
+
   it('finds that fewer were sent than asked for, and a changed payload', () => {
     const run = runOf('rsm');
     run.replay.received.checksum = 98;
     expect(faultsOf(run, 5)).toEqual(['rsm: 4 of 5 flights were sent', 'rsm: the checksum of the delays is 98, not 99']);
+  });
+});
+
+describe('killFaultsOf', () => {
+  it('finds none when every event was handled, one of them twice', () => {
+    expect(killFaultsOf(killRunOf('rsm'))).toEqual([]);
+  });
+
+  it('names what segments lost, and does not count against Nest TCP what it never promised', () => {
+    const lost = { flights: 3, missing: 1, firstMissing: [2], totalDelay: 45, checksum: 7 };
+    const [rsm, tcp] = [killRunOf('rsm'), killRunOf('tcp')];
+    [rsm, tcp].forEach(({ replay }) => Object.assign(replay.received, lost));
+    expect(killFaultsOf(rsm)).toEqual([
+      'rsm, with the kill: 4 events were sent, 3 received',
+      'rsm, with the kill: 1 missing: sequence 2',
+      'rsm, with the kill: the delays add up to 45 minutes, not 60',
+      'rsm, with the kill: the checksum of the delays is 7, not 99',
+    ]);
+    expect(killFaultsOf(tcp)).toEqual([]);
+  });
+
+  it('finds a kill that came when all was over', () => {
+    const run = killRunOf('tcp');
+    run.replay.received.recovered = 4;
+    expect(killFaultsOf(run)).toEqual(['tcp, with the kill: all 4 events had been handled before the kill']);
   });
 });
 

@@ -9,8 +9,13 @@ export class Gateway {
     return this.json('GET', '/health');
   }
 
-  replay(count: number): Promise<Replay> {
-    return this.json('POST', `/replay?count=${count}`);
+  /** With `pauseAfter`, the stream stops after so many flights until resumeReplay(). */
+  replay(count: number, pauseAfter?: number): Promise<Replay> {
+    return this.json('POST', `/replay?count=${count}${pauseAfter ? `&pauseAfter=${pauseAfter}` : ''}`);
+  }
+
+  async resumeReplay(): Promise<void> {
+    await this.request('POST', '/replay/resume');
   }
 
   replayProgress(): Promise<ReplayProgress> {

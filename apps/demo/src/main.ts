@@ -1,9 +1,10 @@
 import { availableParallelism, constants } from 'node:os';
-import { differencesOf, faultsOf } from './faults.js';
+import { differencesOf, faultsOf, killFaultsOf } from './faults.js';
 import { Gateway } from './gateway.js';
+import { killRunOver } from './kill-run.js';
 import { parseOptions } from './options.js';
 import { formatReport } from './report.js';
-import type { Run } from './results.js';
+import type { KillRun, Run } from './results.js';
 import { runOver } from './run.js';
 import { Services } from './services.js';
 
@@ -16,6 +17,7 @@ let staying = false;
 /** Runs over each transport and reports. Answers what went wrong. */
 async function demo(): Promise<string[]> {
   const runs: Run[] = [];
+  const kills: KillRun[] = [];
   const faults: string[] = [];
   console.log(
     `${options.flights.toLocaleString('en-US')} flights go as events through three services, each a process of its own ` +
@@ -25,19 +27,27 @@ async function demo(): Promise<string[]> {
     faults.push(...(await stopServices()));
     services = await Services.start(transport, options.port);
     await services.ready();
-    const run = await Promise.race([runOver(transport, new Gateway(services.url), options.flights), services.failed]);
-    faults.push(...faultsOf(run, options.flights));
+    const gateway = new Gateway(services.url);
+    const run = await Promise.race([runOver(transport, gateway, options.flights), services.failed]);
+    const kill = await Promise.race([killRunOver(transport, gateway, services, options.flights), services.failed]);
+    faults.push(...faultsOf(run, options.flights), ...killFaultsOf(kill));
     runs.unshift(run);
+    kills.unshift(kill);
   }
   if (runs.length === 2) {
     faults.push(...differencesOf(runs[0], runs[1]));
   }
-  console.log(`\n${formatReport(runs)}\n`);
+  console.log(`\n${formatReport(runs, kills)}\n`);
   if (options.stay && services) {
     await stay(services);
   }
   faults.push(...(await stopServices()));
   return faults;
+}
+
+function verdict(): string {
+  const undisturbed = 'Undisturbed, every event arrived, once and unchanged.';
+  return options.transports.includes('rsm') ? `${undisturbed} Over segments none was lost to the kill.` : undisturbed;
 }
 
 /** Until a signal comes or a service ends. */
@@ -85,7 +95,7 @@ try {
   const faults = await demo();
   faults.forEach((fault) => console.error(`FAULT ${fault}`));
   if (faults.length === 0) {
-    console.log('Every event arrived, once and unchanged.');
+    console.log(verdict());
   }
   process.exitCode = faults.length === 0 ? 0 : 1;
 } catch (error) {

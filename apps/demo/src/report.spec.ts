@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { formatReport } from './report.js';
-import { runOf } from './run.fixture.js';
+import { killRunOf, runOf } from './run.fixture.js';
 
 /** The cells of the line that begins with `label`. */
 function cells(report: string, label: string): string[] {
@@ -9,7 +9,7 @@ function cells(report: string, label: string): string[] {
 }
 
 describe('formatReport', () => {
-  const both = formatReport([runOf('rsm'), runOf('tcp', 4)]);
+  const both = formatReport([runOf('rsm'), runOf('tcp', 4)], [killRunOf('rsm'), killRunOf('tcp')]);
 
   it('sets both transports beside each other, with the ratio segments ÷ TCP', () => {
     expect(cells(both, 'segments')).toEqual(['Nest TCP', 'ratio']);
@@ -22,8 +22,23 @@ describe('formatReport', () => {
   });
 
   it('keeps the columns whichever transport ran first', () => {
-    const reversed = formatReport([runOf('tcp', 4), runOf('rsm')]);
+    const reversed = formatReport([runOf('tcp', 4), runOf('rsm')], [killRunOf('tcp'), killRunOf('rsm')]);
     expect(cells(reversed, 'events per second')).toEqual(['25,000', '100,000', '4.0 ×']);
+  });
+
+  it('shows what became of the events whose consumer was killed', () => {
+    const lossy = killRunOf('tcp');
+    Object.assign(lossy.replay, { repeated: 256 });
+    Object.assign(lossy.replay.received, { flights: 2, missing: 2, doubled: 0, firstHandledAt: undefined });
+    const report = formatReport([runOf('rsm'), runOf('tcp')], [killRunOf('rsm'), lossy]);
+    expect(cells(report, 'handled at least once')).toEqual(['4', '2']);
+    expect(cells(report, 'of them before the kill')).toEqual(['2', '2']);
+    expect(cells(report, 'of them by the successor')).toEqual(['2', '0']);
+    expect(cells(report, 'lost')).toEqual(['0', '2']);
+    expect(cells(report, 'handled twice')).toEqual(['1', '0']);
+    expect(cells(report, 'emits that failed, and were repeated')).toEqual(['0', '256']);
+    expect(cells(report, 'kill until the successor takes messages')).toEqual(['600 ms', '600 ms']);
+    expect(cells(report, 'kill until it handled its first event')).toEqual(['640 ms', 'none came']);
   });
 
   it('shows what each segment group carried and how full it got', () => {
@@ -38,7 +53,7 @@ describe('formatReport', () => {
   });
 
   it('leaves ratio and segment groups out of a run over TCP alone', () => {
-    const alone = formatReport([runOf('tcp')]);
+    const alone = formatReport([runOf('tcp')], [killRunOf('tcp')]);
     expect(cells(alone, 'events per second')).toEqual(['100,000']);
     expect(alone).not.toContain('Segment groups');
     expect(alone.split('\n').every((line) => line === line.trimEnd())).toBe(true);

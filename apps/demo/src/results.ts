@@ -4,8 +4,15 @@ export type TransportName = 'rsm' | 'tcp';
 /** What the gateway answers to POST /replay. */
 export interface Replay {
   sent: { flights: number; totalDelay: number; checksum: number };
+  /** Emits that failed at the sender, which repeated them. */
+  repeated: number;
   received: {
+    /** Each once, however often it came. */
     flights: number;
+    /** Of them, those the consumer has read from its predecessor's journal. */
+    recovered: number;
+    /** When the consumer had handled its first event: milliseconds since 1970. */
+    firstHandledAt?: number;
     totalDelay: number;
     checksum: number;
     missing: number;
@@ -87,4 +94,14 @@ export interface Run {
   minimumFlights: number;
   /** Of the client that sent the events; none over TCP. */
   groups: SegmentGroup[];
+}
+
+/** One stream over one transport whose consumer was killed in its middle. */
+export interface KillRun {
+  transport: TransportName;
+  replay: Replay;
+  /** All in milliseconds since 1970. */
+  killedAt: number;
+  /** The successor said that it takes messages. */
+  successorReadyAt: number;
 }

@@ -1,4 +1,4 @@
-import type { Run, TransportName } from './results.js';
+import type { KillRun, Run, TransportName } from './results.js';
 
 /** A run without a fault, for specs. */
 export function runOf(transport: TransportName, factor = 1): Run {
@@ -7,7 +7,8 @@ export function runOf(transport: TransportName, factor = 1): Run {
     transport,
     replay: {
       sent: { flights: 4, totalDelay: 60, checksum: 99 },
-      received: { flights: 4, totalDelay: 60, checksum: 99, missing: 0, firstMissing: [], doubled: 0, firstDoubled: [] },
+      repeated: 0,
+      received: { flights: 4, recovered: 0, totalDelay: 60, checksum: 99, missing: 0, firstMissing: [], doubled: 0, firstDoubled: [] },
       milliseconds: 0.04 * factor,
       eventsPerSecond: 100_000 / factor,
     },
@@ -28,4 +29,11 @@ export function runOf(transport: TransportName, factor = 1): Run {
             { direction: 'out', partitionSize: 65_536, partitions: 16, spanFactor: 16, messages: 0, bytes: 0, highWater: 0 },
           ],
   };
+}
+
+/** A stream of 4 events whose consumer was killed after 2, the second of which came again, for specs. */
+export function killRunOf(transport: TransportName): KillRun {
+  const { replay } = runOf(transport);
+  Object.assign(replay.received, { recovered: 2, firstHandledAt: 1_640, doubled: 1, firstDoubled: [1] });
+  return { transport, replay, killedAt: 1_000, successorReadyAt: 1_600 };
 }

@@ -12,8 +12,10 @@ export class ServiceProcess {
   /** Rejects when the process ends without having been told to. */
   readonly failed: Promise<never>;
 
+  /** Resolves when it has ended, however. */
+  readonly ended: Promise<void>;
+
   private readonly child: ChildProcess;
-  private readonly ended: Promise<void>;
   private output = '';
   private stopping = false;
 

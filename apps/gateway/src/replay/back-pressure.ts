@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { type ClientProxy, ClientTCP } from '@nestjs/microservices';
@@ -11,10 +10,29 @@ import { type ClientProxy, ClientTCP } from '@nestjs/microservices';
  */
 export async function turn(client: ClientProxy): Promise<void> {
   if (client instanceof ClientTCP) {
-    const socket = client.unwrap<Socket>();
-    if (socket.writableNeedDrain) {
-      await once(socket, 'drain');
+    const socket = socketOf(client);
+    if (socket?.writableNeedDrain && !socket.destroyed) {
+      await drainedOrClosed(socket);
     }
   }
   await setImmediate();
+}
+
+/** None while it is not connected: unwrap() throws then. */
+function socketOf(client: ClientTCP): Socket | undefined {
+  try {
+    return client.unwrap<Socket>();
+  } catch {
+    return undefined;
+  }
+}
+
+function drainedOrClosed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      socket.off('drain', end).off('close', end);
+      resolve();
+    };
+    socket.on('drain', end).on('close', end);
+  });
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConflictException, Inject, Injectable } from '@nestjs/common';
 import { ClientProxy } from '@nestjs/microservices';
-import { firstValueFrom, lastValueFrom, merge, toArray } from 'rxjs';
+import { catchError, EMPTY, firstValueFrom, lastValueFrom, merge, toArray } from 'rxjs';
 import type { Flight } from '../flights/flight.dto.js';
 import { DELAYS, LOOKUPS } from '../transport.js';
 import { turn } from './back-pressure.js';
@@ -11,12 +11,18 @@ import { type Expectation, expectAlso, numbered, type NumberedFlight } from './n
 const LOAD = 272_727;
 /** Emits that are under way at once. */
 const WAVE = 256;
-/** The consumer is given up when it has counted nothing new for so long (ms). */
-const PATIENCE = 10_000;
+/** A consumer that answers and has counted nothing new for so long (ms) will count no more: the rest is lost. */
+const PATIENCE = 5_000;
+/** A consumer that does not answer for so long (ms) is given up. */
+const SILENCE = 60_000;
+/** Milliseconds before an emit that failed is repeated. */
+const REPEAT_DELAY = 50;
 
 /** What the consumer says it has received. */
 export interface Received {
   flights: number;
+  recovered: number;
+  firstHandledAt?: number;
   totalDelay: number;
   checksum: number;
   missing: number;
@@ -27,6 +33,8 @@ export interface Received {
 
 export interface ReplayResult {
   sent: Expectation;
+  /** Emits that failed, and were repeated. */
+  repeated: number;
   received: Received;
   /** From the first emit until the consumer has counted every flight; loading is not in it. */
   milliseconds: number;
@@ -43,6 +51,9 @@ export interface ReplayProgress {
 @Injectable()
 export class ReplayService {
   private running: ReplayProgress = { phase: 'idle', sent: 0, count: 0 };
+  private repeated = 0;
+  /** Where to wait, and for what. */
+  private pause = pauseAfter(Infinity);
 
   constructor(
     @Inject(DELAYS) private readonly delays: ClientProxy,
@@ -53,17 +64,24 @@ export class ReplayService {
     return this.running;
   }
 
-  /** Resets the consumer and replays the first `count` flights to it. */
-  async replay(count: number): Promise<ReplayResult> {
+  /** Resets the consumer and replays the first `count` flights to it; waits for resume() after `pause` of them. */
+  async replay(count: number, pause = Infinity): Promise<ReplayResult> {
     if (this.running.phase !== 'idle') {
       throw new ConflictException('a replay is running already');
     }
     this.running = { phase: 'loading', sent: 0, count };
+    this.repeated = 0;
+    this.pause = pauseAfter(pause);
     try {
       return await this.run(count);
     } finally {
       this.running.phase = 'idle';
     }
+  }
+
+  /** The running replay goes on to its end, whether it waits already or not. */
+  resume(): void {
+    this.pause.end();
   }
 
   private async run(count: number): Promise<ReplayResult> {
@@ -83,7 +101,7 @@ export class ReplayService {
       milliseconds += performance.now() - began;
     }
     const received = await firstValueFrom(this.delays.send<Received>('delays.totals', { expected: sent.flights }));
-    return { sent, received, milliseconds, eventsPerSecond: (sent.flights / milliseconds) * 1_000 };
+    return { sent, repeated: this.repeated, received, milliseconds, eventsPerSecond: (sent.flights / milliseconds) * 1_000 };
   }
 
   private async load(first: number, limit: number): Promise<NumberedFlight[]> {
@@ -94,11 +112,33 @@ export class ReplayService {
   /** Emits wave after wave; a wave begins when every event of the one before is on its way. */
   private async send(flights: NumberedFlight[]): Promise<void> {
     this.running.phase = 'sending';
-    for (let first = 0; first < flights.length; first += WAVE) {
-      const wave = flights.slice(first, first + WAVE).map((flight) => this.delays.emit('flight.departed', flight));
-      await lastValueFrom(merge(...wave), { defaultValue: undefined });
+    let first = 0;
+    while (first < flights.length) {
+      const untilPause = this.pause.after - this.running.sent;
+      if (untilPause <= 0) {
+        await this.pause.ended;
+      }
+      const wave = flights.slice(first, first + (untilPause > 0 ? Math.min(WAVE, untilPause) : WAVE));
+      await this.emit(wave);
       await turn(this.delays);
+      first += wave.length;
       this.running.sent += wave.length;
+    }
+  }
+
+  /** Emits that fail are repeated until they do not: what the sender knows of is not to be lost, over whatever transport. */
+  private async emit(wave: NumberedFlight[]): Promise<void> {
+    let left = wave;
+    for (;;) {
+      const failed: NumberedFlight[] = [];
+      const emits = left.map((flight) => this.delays.emit('flight.departed', flight).pipe(catchError(() => (failed.push(flight), EMPTY))));
+      await lastValueFrom(merge(...emits), { defaultValue: undefined });
+      if (failed.length === 0) {
+        return;
+      }
+      this.repeated += failed.length;
+      left = failed;
+      await sleep(REPEAT_DELAY);
     }
   }
 
@@ -107,16 +147,35 @@ export class ReplayService {
     this.running.phase = 'counting';
     let counted = -1;
     let countedAt = performance.now();
-    while (performance.now() - countedAt < PATIENCE) {
-      const totals = await firstValueFrom(this.delays.send<Received>('delays.totals', {}));
-      if (totals.flights >= flights) {
-        return;
-      }
-      if (totals.flights !== counted) {
-        counted = totals.flights;
+    let answeredAt = countedAt;
+    for (;;) {
+      try {
+        const totals = await firstValueFrom(this.delays.send<Received>('delays.totals', {}));
+        answeredAt = performance.now();
+        if (totals.flights >= flights) {
+          return;
+        }
+        if (totals.flights !== counted) {
+          counted = totals.flights;
+          countedAt = answeredAt;
+        } else if (answeredAt - countedAt > PATIENCE) {
+          return;
+        }
+      } catch (error) {
+        // It may have died, and its successor be under way.
+        if (performance.now() - answeredAt > SILENCE) {
+          throw error;
+        }
         countedAt = performance.now();
       }
       await sleep(2);
     }
   }
+}
+
+/** A place to wait at, passable once end() was called. */
+function pauseAfter(after: number): { after: number; ended: Promise<void>; end: () => void } {
+  let end = () => {};
+  const ended = new Promise<void>((resolve) => (end = resolve));
+  return { after, ended, end };
 }
