@@ -2,11 +2,12 @@ import { corrupt } from '../errors.js';
 import type { Encoded } from './codec.js';
 import { BinaryType, type BinaryValue, binaryTypeOf, bytesOf, isBinary, isLongText, PayloadFormat, restoreBinary } from './format.js';
 import { encodeRaw, encodeText } from './raw.js';
+import { MOST_BYTES_A_UNIT, scratchOf } from './scratch.js';
 
 /*
  * JSON with attachments:
  *
- *   uint32 n | n bytes of JSON text: [value, paths] | for each path: uint8 binary type (or text), uint32 length, bytes
+ *   uint32 n | n bytes of JSON text: [value, paths] | for each path: uint8 binary type (or text, asciiText), uint32 length, bytes
  *
  * (little-endian). The value has null where an attachment belongs; a path is the list of keys and indexes that lead there.
  */
@@ -26,32 +27,47 @@ export function encodeWithAttachments(value: object, into: Encoded): void {
     encodeRaw(attachments.values[0], into); // a toJSON that returned a binary value or a long string
     return;
   }
+  // The last of the user's code: nothing can come between what is written now and its way into the partitions.
   const text = JSON.stringify([stripped, attachments.paths]);
-  const textBytes = Buffer.byteLength(text);
-  let total = 4 + textBytes;
+  let most = 4 + text.length * MOST_BYTES_A_UNIT;
   for (const attachment of attachments.values) {
-    total += ATTACHMENT_HEAD + sizeOf(attachment);
+    most += ATTACHMENT_HEAD + (typeof attachment === 'string' ? attachment.length * MOST_BYTES_A_UNIT : attachment.byteLength);
   }
-  const bytes = Buffer.allocUnsafe(total);
+  const bytes = scratchOf(most) ?? Buffer.allocUnsafeSlow(4 + Buffer.byteLength(text) + sizeOf(attachments.values));
+  const textBytes = bytes.write(text, 4, 'utf8');
   bytes.writeUInt32LE(textBytes, 0);
-  let position = 4 + bytes.write(text, 4, 'utf8');
+  let position = 4 + textBytes;
   for (const attachment of attachments.values) {
-    const isText = typeof attachment === 'string';
-    const head = bytes.writeUInt8(isText ? BinaryType.text : binaryTypeOf(attachment), position);
-    position = head + 4;
-    const length = isText ? bytes.write(attachment, position, 'utf8') : attachment.byteLength;
-    bytes.writeUInt32LE(length, head);
-    if (!isText) {
-      bytes.set(bytesOf(attachment), position);
-    }
-    position += length;
+    position = writeAttachment(attachment, bytes, position);
   }
   into.format = PayloadFormat.jsonWithAttachments;
-  into.payload = bytes;
+  into.payload = bytes.subarray(0, position);
 }
 
-function sizeOf(attachment: Attachment): number {
-  return typeof attachment === 'string' ? Buffer.byteLength(attachment) : attachment.byteLength;
+function sizeOf(attachments: readonly Attachment[]): number {
+  let size = 0;
+  for (const attachment of attachments) {
+    size += ATTACHMENT_HEAD + (typeof attachment === 'string' ? Buffer.byteLength(attachment) : attachment.byteLength);
+  }
+  return size;
+}
+
+/** Returns where the next one begins. */
+function writeAttachment(attachment: Attachment, bytes: Buffer, position: number): number {
+  const start = position + ATTACHMENT_HEAD;
+  let type: number;
+  let length: number;
+  if (typeof attachment === 'string') {
+    length = bytes.write(attachment, start, 'utf8');
+    type = length === attachment.length ? BinaryType.asciiText : BinaryType.text;
+  } else {
+    length = attachment.byteLength;
+    type = binaryTypeOf(attachment);
+    bytes.set(bytesOf(attachment), start);
+  }
+  bytes[position] = type;
+  bytes.writeUInt32LE(length, position + 1);
+  return start + length;
 }
 
 /** Takes the binary values and long strings out of a value. */
@@ -59,7 +75,7 @@ class Attachments {
   readonly paths: Path[] = [];
   readonly values: Attachment[] = [];
   private readonly path: Path = [];
-  private readonly ancestors = new Set<object>();
+  private readonly ancestors: object[] = [];
 
   /** A copy that stringifies as `value` does (toJSON has been called already), with null for each attachment. */
   strip(value: unknown, key: string): unknown {
@@ -92,12 +108,12 @@ class Attachments {
     if (value instanceof Number || value instanceof String || value instanceof Boolean || value instanceof BigInt) {
       return value; // JSON.stringify unwraps them
     }
-    if (this.ancestors.has(value)) {
+    if (this.ancestors.includes(value)) {
       throw new TypeError(`Converting circular structure to JSON: the value at ${JSON.stringify(this.path)} contains itself`);
     }
-    this.ancestors.add(value);
+    this.ancestors.push(value);
     const copy = Array.isArray(value) ? this.stripArray(value) : this.stripProperties(value as Record<string, unknown>);
-    this.ancestors.delete(value);
+    this.ancestors.pop();
     return copy;
   }
 
@@ -153,17 +169,24 @@ export function decodeWithAttachments(buffer: Buffer, start: number, end: number
       throw corrupt(`an attachment of ${length} bytes where ${end - position} are left`);
     }
     const last = position + length;
-    attach(
-      value,
-      path,
-      type === BinaryType.text ? buffer.toString('utf8', position, last) : restoreBinary(type, buffer, position, last, owned),
-    );
+    attach(value, path, restore(type, buffer, position, last, owned));
     position += length;
   }
   if (position !== end) {
     throw corrupt(`${end - position} bytes after the last attachment`);
   }
   return value;
+}
+
+function restore(type: number, buffer: Buffer, start: number, end: number, owned: boolean): Attachment {
+  switch (type) {
+    case BinaryType.text:
+      return buffer.toString('utf8', start, end);
+    case BinaryType.asciiText:
+      return buffer.toString('latin1', start, end);
+    default:
+      return restoreBinary(type, buffer, start, end, owned);
+  }
 }
 
 function parseTextAndPaths(buffer: Buffer, start: number, end: number): [unknown, unknown[]] {

@@ -11,6 +11,11 @@ function encode(name: CodecName, value: unknown): { format: number; bytes: Buffe
   return { format, payload, bytes: typeof payload === 'string' ? Buffer.from(payload) : Buffer.from(payload ?? []) };
 }
 
+/** Half a surrogate pair at the end becomes U+FFFD. */
+function wellFormed(text: string): string {
+  return Buffer.from(text).toString();
+}
+
 /** As received: somewhere inside a larger Buffer that is overwritten after decoding. */
 function roundTrip(name: CodecName, value: unknown, owned = false): unknown {
   const { format, bytes } = encode(name, value);
@@ -204,6 +209,43 @@ describe('codec json', () => {
     expect(roundTrip('json', value)).toEqual(JSON.parse(JSON.stringify(value)));
     expect(Object.keys(roundTrip('json', value) as object)).toEqual(Object.keys(value));
     expect(roundTrip('json', { toJSON: () => ascii })).toBe(ascii);
+  });
+
+  it.each([
+    ['ASCII', 'all memory is equal ', PayloadFormat.asciiString],
+    ['Latin-1', 'façade ', PayloadFormat.string],
+    ['wide', '東京 🚢 ', PayloadFormat.string],
+  ])('carries long strings, %s, of all lengths', (_, piece, format) => {
+    for (const length of [511, 512, 513, 65_536, 500_000, 2_000_000]) {
+      const text = wellFormed(piece.repeat(Math.ceil(length / piece.length)).slice(0, length));
+      expect(roundTrip('json', text)).toBe(text);
+      expect(roundTrip('msgpack', text)).toBe(text);
+      expect(roundTrip('json', { list: [text], text, bytes: Buffer.from(piece) })).toEqual({
+        list: [text],
+        text,
+        bytes: Buffer.from(piece),
+      });
+    }
+    expect(encode('json', piece.repeat(100)).format).toBe(format);
+  });
+
+  it('carries more than its scratch memory holds', () => {
+    const value = { bytes: Buffer.alloc(5_000_000, 'bytes'), text: 'wide: 東京'.repeat(1_000), ascii: 'x'.repeat(3_000_000) };
+    expect(roundTrip('json', value)).toEqual(value);
+  });
+
+  it('keeps apart what is encoded while another value is asked for its JSON', () => {
+    const text = 'outer '.repeat(1_000);
+    const value = {
+      text,
+      inner: {
+        toJSON: () => {
+          expect(roundTrip('json', { text: 'inner '.repeat(2_000), bytes: Buffer.alloc(9_999) })).toBeDefined();
+          return text.toUpperCase();
+        },
+      },
+    };
+    expect(roundTrip('json', value)).toEqual({ text, inner: text.toUpperCase() });
   });
 
   it('honours toJSON beside binary values, calling it on the value only and not on what it returns', () => {

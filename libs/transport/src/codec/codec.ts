@@ -10,8 +10,8 @@ export interface Encoded {
   /** Goes into the frame (see PayloadFormat). */
   format: number;
   /**
-   * Goes behind the frame's header, text as UTF-8. A top-level Buffer or typed array is passed on as it is, not copied: send or copy it before the
-   * user can change it. Everything else stays as it is for as long as it is kept.
+   * Goes behind the frame's header, text as UTF-8. Bytes stay what they are until the next payload is encoded (they stand in scratch memory) or the user changes
+   * the value (a top-level Buffer or typed array is passed on as it is): send or copy them before.
    */
   payload: string | Uint8Array | undefined;
 }

@@ -22,7 +22,9 @@ export function decode(format: number, buffer: Buffer, start: number, end: numbe
     case PayloadFormat.msgpack:
       return decodeMsgpack(buffer, start, end, owned);
     case PayloadFormat.string:
-      return readText(buffer, start, end);
+      return readText(buffer, 'utf8', start, end);
+    case PayloadFormat.asciiString:
+      return readText(buffer, 'latin1', start, end);
     case PayloadFormat.buffer:
       return restoreBinary(BinaryType.buffer, buffer, start, end, owned);
     case PayloadFormat.jsonWithAttachments:
@@ -43,9 +45,9 @@ function parseJson(buffer: Buffer, start: number, end: number): unknown {
   }
 }
 
-function readText(buffer: Buffer, start: number, end: number): string {
+function readText(buffer: Buffer, encoding: 'utf8' | 'latin1', start: number, end: number): string {
   try {
-    return buffer.toString('utf8', start, end);
+    return buffer.toString(encoding, start, end);
   } catch (error) {
     throw corrupt(`${end - start} bytes are too long for a string`, error);
   }

@@ -27,6 +27,8 @@ export const PayloadFormat = {
   jsonWithAttachments: 5,
   /** The bytes of a typed array, an ArrayBuffer or a DataView. */
   binary: 6,
+  /** A long string of ASCII only, one byte a unit: read in half the time of UTF-8. */
+  asciiString: 7,
 } as const;
 export type PayloadFormat = (typeof PayloadFormat)[keyof typeof PayloadFormat];
 
@@ -50,13 +52,15 @@ export const BinaryType = {
   bigUint64: 13,
   /** A long string, as UTF-8: only among the attachments of JSON. */
   text: 14,
+  /** A long string of ASCII only, as asciiString: only among the attachments of JSON. */
+  asciiText: 15,
 } as const;
 export type BinaryType = (typeof BinaryType)[keyof typeof BinaryType];
 
 export type BinaryValue = ArrayBuffer | ArrayBufferView;
 
-/** UTF-16 units from which a string travels beside its JSON text: escaping and unescaping it takes twenty times as long as copying it. */
-const LONG_TEXT = 2048;
+/** UTF-16 units from which a string travels beside its JSON text: escaping it takes twenty times as long as copying it. */
+export const LONG_TEXT = 512;
 
 type TypedArrayConstructor = {
   new (buffer: ArrayBufferLike, byteOffset: number, length: number): ArrayBufferView;

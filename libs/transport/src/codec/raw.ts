@@ -1,11 +1,11 @@
 import type { Encoded } from './codec.js';
-import { binaryTypeOf, BinaryType, bytesOf, isBinary, PayloadFormat } from './format.js';
+import { binaryTypeOf, BinaryType, bytesOf, isBinary, LONG_TEXT, PayloadFormat } from './format.js';
+import { MOST_BYTES_A_UNIT, scratchOf } from './scratch.js';
 
 /** Fills `into` for the top-level values that travel as they are in every codec. Returns false for all others. */
 export function encodeRaw(value: unknown, into: Encoded): boolean {
   if (typeof value === 'string') {
-    into.format = PayloadFormat.string;
-    into.payload = value;
+    encodeString(value, into);
     return true;
   }
   if (value === undefined) {
@@ -20,6 +20,18 @@ export function encodeRaw(value: unknown, into: Encoded): boolean {
     return true;
   }
   return false;
+}
+
+function encodeString(value: string, into: Encoded): void {
+  const scratch = value.length < LONG_TEXT ? undefined : scratchOf(value.length * MOST_BYTES_A_UNIT);
+  if (scratch === undefined) {
+    into.format = PayloadFormat.string;
+    into.payload = value;
+    return;
+  }
+  const length = scratch.write(value, 0, 'utf8');
+  into.format = length === value.length ? PayloadFormat.asciiString : PayloadFormat.string;
+  into.payload = scratch.subarray(0, length);
 }
 
 /** Fills `into` with JSON text; values that JSON leaves out (a function) become `undefined`. */
