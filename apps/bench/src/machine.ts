@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
@@ -16,6 +17,11 @@ export interface Machine {
   packages: Record<string, string>;
 }
 
+/** Of npm. */
+const PACKAGES = ['nestjs-rsm', '@nestjs/core', '@nestjs/microservices', 'ioredis', '@nats-io/transport-node', 'amqplib', '@grpc/grpc-js'];
+/** Of Debian. */
+const SERVERS = ['redis-server', 'nats-server', 'rabbitmq-server'];
+
 export function describeMachine(): Machine {
   return {
     cpu: cpus()[0]?.model ?? process.arch,
@@ -24,8 +30,17 @@ export function describeMachine(): Machine {
     system: `${process.platform} ${release()} ${process.arch}`,
     load: loadavg()[0]!,
     node: process.version,
-    packages: Object.fromEntries(['nestjs-rsm', '@nestjs/core', '@nestjs/microservices'].map((name) => [name, versionOf(name)])),
+    packages: Object.fromEntries([...PACKAGES.map((name) => [name, versionOf(name)]), ...serverVersions()]),
   };
+}
+
+/** [name, version] of those that are installed as Debian packages. */
+function serverVersions(): string[][] {
+  const { stdout } = spawnSync('dpkg-query', ['--show', '--showformat=${Package} ${Version}\\n', ...SERVERS], { encoding: 'utf8' });
+  return (stdout ?? '')
+    .split('\n')
+    .map((line) => line.split(' '))
+    .filter(([, version]) => version);
 }
 
 /** Past the package's exports, which need not name its package.json. */

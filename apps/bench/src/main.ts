@@ -8,6 +8,7 @@ import { describeMachine } from './machine.js';
 import { parseOptions } from './options.js';
 import { formatReport } from './report.js';
 import { writeResults } from './result-file.js';
+import { ServerProgram } from './server-program.js';
 import { suites } from './suites.js';
 
 const { settings, json, cpuProf } = parseOptions(process.argv, suites);
@@ -19,6 +20,7 @@ const bar = new SingleBar({ format: '{bar} {value}/{total} {text}', clearOnCompl
 // Whatever ends this program: no process and no file stays behind.
 process.on('exit', () => {
   BenchChild.killAll();
+  ServerProgram.killAll();
   rmSync(folder, { recursive: true, force: true });
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -92,6 +92,31 @@ describe('formatReport', () => {
   });
 });
 
+describe('a table of many subjects', () => {
+  it('has the ratio in each cell, and the spread in percent', () => {
+    const results = measured([1, 2, 3], [10, 10, 10]);
+    const key = { suite: 'nest', measurement: 'round-trip', parameter: '64B' };
+    const wide = { ...suite, subjects: [...suite.subjects, subject('nats'), subject('redis')], goals: [] };
+    for (const name of ['nats', 'redis']) results.add({ ...key, subject: name }, p50, 40, 1);
+    const lines = formatReport(results, machine, [wide]).split('\n');
+    const cells = (start: string): string[] =>
+      lines
+        .find((line) => line.includes(start))!
+        .trim()
+        .split(/ {2,}/);
+    expect(cells('payload')).toEqual(['payload', 'rsm (/tcp)', 'tcp', 'nats (/tcp)', 'redis (/tcp)']);
+    expect(cells('round-trip')).toEqual([
+      'round-trip',
+      '64B',
+      'p50 µs',
+      '2.00 ±25% (0.20)',
+      '10.0 ±0%',
+      '40.0 ±0% (4.00)',
+      '40.0 ±0% (4.00)',
+    ]);
+  });
+});
+
 describe('formatNumber', () => {
   it('keeps three digits', () => {
     expect([0.0079, 0.126, 1.5, 56.78, 123_456.7].map(formatNumber)).toEqual(['0.0079', '0.13', '1.50', '56.8', '123,457']);

@@ -17,7 +17,11 @@ export function formatReport(results: Results, machine: Machine, suites: readonl
   ].join('\n\n');
 }
 
-export const LEGEND = 'Medians of all rounds (lower–upper quartile). A ratio is taken in each round; then the median of the ratios.';
+export const LEGEND =
+  'Medians of all rounds (lower–upper quartile; or ± half of what lies between them). A ratio is taken in each round; then the median of the ratios.';
+
+/** Beyond so many subjects a table is too wide for columns of ratios. */
+const MOST_WIDE = 3;
 
 /** A row for each measurement and metric, a column for each subject, and one for its ratio to the suite's reference. */
 export function suiteTable(results: Results, suite: Suite): Table {
@@ -26,20 +30,30 @@ export function suiteTable(results: Results, suite: Suite): Table {
   const { reference } = suite;
   const compared = reference && subjects.includes(reference) ? subjects.filter((name) => name !== reference) : [];
   const measures = rows.filter((row) => row === rows.find((other) => sameMeasure(other, row)));
-  return {
-    head: ['', suite.parameter, '', ...subjects, ...compared.map((name) => `${name} / ${reference}`)],
-    leftColumns: 3,
-    rows: measures.map((row) => {
-      const of = (subject: string): ResultRow | undefined => results.find({ ...row, subject, metric: row.metric.name });
-      return [
-        row.measurement,
-        row.parameter,
-        `${row.metric.name} ${row.metric.unit}`,
-        ...subjects.map((name) => withSpread(of(name) && summarize(of(name)!.values), formatNumber)),
-        ...compared.map((name) => withSpread(ratioOf(of(name), of(reference!)), formatRatio)),
-      ];
-    }),
-  };
+  const narrow = subjects.length > MOST_WIDE;
+  const lines = measures.map((row) => {
+    const of = (subject: string): ResultRow | undefined => results.find({ ...row, subject, metric: row.metric.name });
+    const summary = (name: string): Summary | undefined => of(name) && summarize(of(name)!.values);
+    const ratio = (name: string): Summary | undefined => (compared.includes(name) ? ratioOf(of(name), of(reference!)) : undefined);
+    const figures = narrow
+      ? subjects.map((name) => narrowCell(summary(name), ratio(name)))
+      : [
+          ...subjects.map((name) => withSpread(summary(name), formatNumber)),
+          ...compared.map((name) => withSpread(ratio(name), formatRatio)),
+        ];
+    return [row.measurement, row.parameter, `${row.metric.name} ${row.metric.unit}`, ...figures];
+  });
+  const ratioHead = narrow ? [] : compared.map((name) => `${name} / ${reference}`);
+  const subjectHead = narrow ? subjects.map((name) => (compared.includes(name) ? `${name} (/${reference})` : name)) : subjects;
+  return { head: ['', suite.parameter, '', ...subjectHead, ...ratioHead], leftColumns: 3, rows: lines };
+}
+
+/** `12.3 ±4% (0.12)`: median, spread, ratio to the reference. */
+function narrowCell(summary: Summary | undefined, ratio: Summary | undefined): string {
+  if (!summary) return '';
+  const { median, low, high } = summary;
+  const spread = median === 0 ? '' : ` ±${Math.round(((high - low) / 2 / median) * 100)}%`;
+  return `${formatNumber(median)}${spread}${ratio ? ` (${formatRatio(ratio.median)})` : ''}`;
 }
 
 function sameMeasure(a: ResultRow, b: ResultRow): boolean {

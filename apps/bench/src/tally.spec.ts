@@ -49,3 +49,22 @@ describe('Tally', () => {
     expect(await tally.reach(1)).toEqual({ handled: 1, fault: undefined });
   });
 });
+
+describe('a Tally without order', () => {
+  async function resultOf(...numbers: number[]) {
+    const tally = new Tally();
+    tally.reset(10, false);
+    numbers.forEach((number) => tally.add(number));
+    return tally.reach(numbers.length);
+  }
+
+  it('takes events in any order', async () => {
+    expect(await resultOf(12, 10, 11)).toEqual({ handled: 3, fault: undefined });
+  });
+
+  it('notices what came twice, was never sent, or was changed', async () => {
+    expect((await resultOf(10, 11, 10)).fault).toBe('event 10 came twice, or was not sent');
+    expect((await resultOf(9)).fault).toContain('event 9 came');
+    expect((await resultOf(NaN)).fault).toContain('event with changed content came');
+  });
+});

@@ -12,42 +12,56 @@ export interface TallyResult {
 export class Tally {
   private first = 0;
   private next = 0;
+  private count = 0;
   private target = Infinity;
   private fault: string | undefined;
+  /** Of events that may come in any order: those that came. */
+  private seen: Set<number> | undefined;
   private reached: (() => void) | undefined;
 
-  /** The next event must have this number. */
-  reset(first: number): void {
+  /** The next event must have this number. `ordered`: false where the transport promises no order; each must come once all the same. */
+  reset(first: number, ordered = true): void {
     this.first = this.next = first;
+    this.count = 0;
+    this.seen = ordered ? undefined : new Set();
     this.target = Infinity;
     this.fault = undefined;
   }
 
   /** NaN: the event's content was wrong. */
   add(number: number): void {
-    if (number !== this.next) {
-      this.fault ??= `event ${Number.isNaN(number) ? 'with changed content' : number} came where ${this.next} was expected`;
-    }
-    if (++this.next === this.target) this.reached?.();
+    if (this.seen) this.addUnordered(number, this.seen);
+    else if (number !== this.next) this.fail(number, `where ${this.next} was expected`);
+    this.next++;
+    if (++this.count === this.target) this.reached?.();
+  }
+
+  private addUnordered(number: number, seen: Set<number>): void {
+    if (!(number >= this.first) || seen.has(number)) this.fail(number, 'twice, or was not sent');
+    seen.add(number);
+  }
+
+  private fail(number: number, how: string): void {
+    this.fault ??= `event ${Number.isNaN(number) ? 'with changed content' : number} came ${how}`;
   }
 
   /** Resolves when `count` events have come since reset(), or when no more come. */
   async reach(count: number): Promise<TallyResult> {
-    this.target = this.first + count;
+    this.target = count;
     let timer: NodeJS.Timeout | undefined;
-    if (this.next < this.target) {
+    if (this.count < this.target) {
       await new Promise<void>((resolve) => {
         this.reached = resolve;
-        let seen = this.next;
+        let seen = this.count;
         timer = setInterval(() => {
-          if (this.next === seen) resolve();
-          seen = this.next;
+          if (this.count === seen) resolve();
+          seen = this.count;
         }, PATIENCE);
       });
       clearInterval(timer);
       this.reached = undefined;
     }
-    return { handled: this.next - this.first, fault: this.fault };
+    return { handled: this.count, fault: this.fault };
   }
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { startNest } from '../nest/suite.js';
+import { startNestPair } from '../nest/nest-subject.js';
 import type { Pair } from '../pair.js';
 import type { Measures, Metric, RunningSubject, Subject, Suite } from '../suite.js';
 
@@ -33,7 +33,7 @@ class IdleService implements RunningSubject {
 }
 
 function subject(name: string): Subject {
-  return { name, start: async (place) => new IdleService(await startNest(name, place)) };
+  return { name, start: async (place) => new IdleService(await startNestPair(name, place)) };
 }
 
 export const idleSuite: Suite = {

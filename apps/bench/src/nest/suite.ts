@@ -1,7 +1,7 @@
 import type { Goal, Term } from '../goals.js';
 import { inFlight, nestPayload, payloadNames } from '../payloads.js';
-import { Pair } from '../pair.js';
-import type { Measurement, Place, Subject, Suite } from '../suite.js';
+import type { Measurement, Suite } from '../suite.js';
+import { NestSubject } from './nest-subject.js';
 import { peerNames } from './peers/index.js';
 import { EVENTS_IN_FLIGHT } from './workloads/events.js';
 import { nestWorkloads } from './workloads/index.js';
@@ -32,15 +32,6 @@ const measurements: Measurement[] = payloadNames.nest.flatMap((parameter) =>
   nestWorkloads.map(({ name, metrics }) => ({ name, parameter, metrics, quick: QUICK.includes(`${name} ${parameter}`) })),
 );
 
-export function startNest(peer: string, place: Place): Promise<Pair> {
-  const programs = { server: new URL('./server.js', import.meta.url), client: new URL('./client.js', import.meta.url) };
-  return Pair.start({ ...programs, label: peer, arguments: [peer] }, place);
-}
-
-function subject(name: string): Subject {
-  return { name, quick: QUICK_PEERS.includes(name), start: (place) => startNest(name, place) };
-}
-
 const few = payloadNames.nest
   .map((name) => nestPayload(name))
   .map((payload) => ({ name: payload.name, requests: inFlight(payload, REQUESTS_IN_FLIGHT), events: inFlight(payload, EVENTS_IN_FLIGHT) }))
@@ -51,7 +42,7 @@ export const nestSuite: Suite = {
   name: 'nest',
   title: 'Nest transports',
   parameter: 'payload',
-  subjects: peerNames.map(subject),
+  subjects: peerNames.map((name) => new NestSubject(name, QUICK_PEERS.includes(name))),
   measurements,
   reference: 'tcp',
   goals,

@@ -4,6 +4,10 @@ import type { NestPeer } from './peer.js';
 const PEERS: Record<string, () => Promise<NestPeer>> = {
   rsm: async () => (await import('./rsm.js')).rsm,
   tcp: async () => (await import('./tcp.js')).tcp,
+  redis: async () => (await import('./redis.js')).redis,
+  nats: async () => (await import('./nats.js')).nats,
+  rabbitmq: async () => (await import('./rabbitmq.js')).rabbitmq,
+  grpc: async () => (await import('./grpc.js')).grpc,
 };
 
 export const peerNames = Object.keys(PEERS);
@@ -13,4 +17,4 @@ export function loadPeer(name: string): Promise<NestPeer> {
   return PEERS[name]!();
 }
 
-export type { Address, NestPeer } from './peer.js';
+export type { Address, BenchClient, NestPeer, NestPlace } from './peer.js';

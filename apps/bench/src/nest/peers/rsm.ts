@@ -7,6 +7,5 @@ const service = 'bench';
 export const rsm: NestPeer = {
   name: 'rsm',
   server: ({ folder }) => ({ strategy: new RsmServer({ service, directory: folder }) }),
-  address: (_app, { folder }) => ({ folder }),
   client: (address) => ({ customClass: RsmClient, options: { service, directory: String(address.folder) } }),
 };

@@ -1,9 +1,9 @@
-import type { ClientProxy } from '@nestjs/microservices';
 import type { Payload } from '../../payloads.js';
+import type { BenchClient } from '../peers/index.js';
 
 /** What a workload over Nest is given. */
 export interface NestBench {
-  readonly client: ClientProxy;
+  readonly client: BenchClient;
   readonly payload: Payload;
   /** Milliseconds. */
   readonly time: number;
