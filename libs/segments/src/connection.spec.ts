@@ -189,6 +189,34 @@ describe('a connection', () => {
     await expect(client.writeAll(['late'])).rejects.toMatchObject({ code: 'RSM_CONNECTION_LOST' });
   });
 
+  it('commits packed messages with one call, as many as there is room for, and refuses before anything is committed', async () => {
+    const { listener, connector, client } = await connectPair({ maxMessageSize: 4_000 });
+    await warmUp(client);
+    const received = collect(listener, Outcome.done);
+    const messages = Array.from({ length: 200 }, (_, i) => pattern(i === 100 ? 3_000 : i % 90, i));
+    const lengths = Uint32Array.from(messages, ({ length }) => length);
+    const packed = Buffer.concat(messages);
+    const calls: number[] = [];
+    for (let sent = 0; sent < messages.length;) {
+      calls.push(client.sendBatch(Lane.events, packed, lengths, sent));
+      sent += calls.at(-1)!;
+      if (sent < messages.length) await client.write(messages[sent++]!);
+    }
+    await client.flushed();
+    expect(received.map(({ bytes }) => bytes)).toEqual(messages);
+    expect(calls[0]).toBeGreaterThan(1);
+    const before = connector.counters()['messagesSent'];
+    expect(errorOf(() => client.sendBatch(Lane.events, Buffer.alloc(4_002), Uint32Array.of(1, 4_001)))).toMatchObject({
+      code: 'RSM_MESSAGE_TOO_LARGE',
+    });
+    expect(errorOf(() => client.sendBatch(Lane.events, Buffer.alloc(3), Uint32Array.of(1, 3)))).toMatchObject({
+      code: 'RSM_INVALID_OPTIONS',
+    });
+    expect(connector.counters()['messagesSent']).toBe(before);
+    client.close();
+    expect(errorOf(() => client.sendBatch(Lane.events, packed, lengths))).toMatchObject({ code: 'RSM_CONNECTION_LOST' });
+  });
+
   it('delivers lanes and attempts as they were sent', async () => {
     const { listener, client } = await connectPair();
     const received = collect(listener, Outcome.done);

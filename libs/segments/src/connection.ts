@@ -134,6 +134,22 @@ export class PeerConnection implements Connection {
     }
   }
 
+  sendBatch(lane: Lane, packed: Uint8Array, lengths: Uint32Array, first = 0): number {
+    let total = 0;
+    for (let i = 0; i < lengths.length; i++) {
+      const length = lengths[i]!;
+      if (length > this.limit) throw this.tooLarge(length);
+      total += length;
+    }
+    if (total > packed.length) {
+      throw new RsmError(
+        'RSM_INVALID_OPTIONS',
+        `The lengths of this batch add up to ${total} bytes, but ${packed.length} are packed: pass one length a message.`,
+      );
+    }
+    return this.queue.length === 0 ? this.commitBatch(lane, packed, lengths, first) : 0;
+  }
+
   flushed(): Promise<void> {
     if (this.isFlushed()) return Promise.resolve();
     if (this.ended) return Promise.reject(this.lost());

@@ -166,6 +166,13 @@ export interface Connection {
    * of others may come between them where the batch waits for room. Rejects as write() does; what was committed before stays so.
    */
   writeAll(payloads: readonly (string | Uint8Array)[], lane?: Lane): Promise<void>;
+  /**
+   * Commits messages that lie one after another in `packed`, the i-th `lengths[i]` bytes long, from the one with the index `first` on, with one
+   * native call and no object for each. Returns for how many there was room now: send() or write() the next one, which waits, then go on. A message
+   * longer than the segments' largest span ends the batch before it in the same way. Nothing is queued. Throws like send(); RSM_MESSAGE_TOO_LARGE
+   * before anything is committed.
+   */
+  sendBatch(lane: Lane, packed: Uint8Array, lengths: Uint32Array, first?: number): number;
   /** Resolves when everything queued is committed and released by the receiver; rejects with RSM_CONNECTION_LOST when the connection ends first. */
   flushed(): Promise<void>;
   /** Takes all queued messages out, in order (to send them elsewhere); their budget is given back. */
