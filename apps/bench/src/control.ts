@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { ClientSession } from './client-session.js';
 import type { Run } from './pair.js';
 import type { ServerSession } from './server-session.js';
@@ -40,6 +42,14 @@ export function serveCommands(commands: Commands): void {
   process.on('SIGINT', () => undefined);
 }
 
+/** Collects garbage, so that what is left of memory is in use. */
+function collect(): void {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  gc();
+  gc();
+}
+
 /** The commands of a Pair's server. */
 export function serveServer(start: (argument: any) => Promise<ServerSession>): void {
   let session: ServerSession | undefined;
@@ -50,6 +60,7 @@ export function serveServer(start: (argument: any) => Promise<ServerSession>): v
       const { user, system } = process.cpuUsage();
       return user + system;
     },
+    collect,
     [CLOSE]: () => session?.close(),
   });
 }
@@ -61,6 +72,7 @@ export function serveClient(start: (address: any) => Promise<ClientSession>): vo
     start: async (address: unknown) => void (session = await start(address)),
     run: ({ measurement, parameter, timing }: Run) => session!.run(measurement, parameter, timing),
     open: (connections: number) => session!.open(connections),
+    collect,
     [CLOSE]: () => session?.close(),
   });
 }

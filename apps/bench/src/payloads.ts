@@ -50,6 +50,8 @@ export const TAG_OFFSET = 4;
 export interface BytesPayload extends Payload<Buffer> {
   /** As numberOf, of a message that lies in a larger Buffer. */
   numberAt(buffer: Buffer, offset: number, length: number): number;
+  /** The same, with only its ends looked at. */
+  numberAtAGlance(buffer: Buffer, offset: number, length: number): number;
 }
 
 /** Bytes: the number (4), a tag (1, 0 where unused), and then what looks like noise. */
@@ -72,6 +74,8 @@ export function bytesPayload(name: string, bytes: number): BytesPayload {
     read: (received) => (Buffer.isBuffer(received) ? received : Buffer.from((received as { data: number[] }).data)),
     numberOf: (value) => numberAt(value, 0, value.length),
     numberAt,
+    numberAtAGlance: (buffer, offset, length) =>
+      length === bytes && buffer[offset + length - 1] === noise[bytes - 1] ? buffer.readUInt32LE(offset) : NaN,
   };
 }
 
@@ -94,7 +98,12 @@ const nestPayloads: Payload[] = [
   textObject('256kB', 262_144),
   bytesPayload('1MiB', 1_048_576),
 ];
-const rawPayloads: BytesPayload[] = [bytesPayload('64B', 64), bytesPayload('64kB', 65_536), bytesPayload('1MiB', 1_048_576)];
+const rawPayloads: BytesPayload[] = [
+  bytesPayload('64B', 64),
+  bytesPayload('1kB', 1_024),
+  bytesPayload('64kB', 65_536),
+  bytesPayload('1MiB', 1_048_576),
+];
 
 export const payloadNames = { nest: nestPayloads.map(({ name }) => name), raw: rawPayloads.map(({ name }) => name) };
 

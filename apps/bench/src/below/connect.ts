@@ -24,17 +24,13 @@ export async function connectRaw(peer: RawPeer, address: Address): Promise<Clien
   return {
     async run(workload, payloadName, { warmUp, time }) {
       const payload = rawPayload(payloadName);
-      const answer = (bytes: Buffer): Promise<number> => {
-        bytes[TAG_OFFSET] = Tag.echo;
-        return new Promise((resolve, reject) => {
-          take = (buffer, offset, length) => resolve(payload.numberAt(buffer, offset, length));
-          connection.send(bytes, 'answered')?.catch(reject);
-        });
+      const onEcho = (echo: (number: number) => void): void => {
+        take = (buffer, offset, length) => echo(payload.numberAt(buffer, offset, length));
       };
       const reached = async (sent: number): Promise<void> => checkTally(JSON.parse(await ask(Tag.reach, sent)) as TallyResult, sent);
       const measure = async (milliseconds: number) => {
         await ask(Tag.prepare, 0, payloadName);
-        return workloadNamed(rawWorkloads, workload).run({ connection, payload, time: milliseconds, answer, reached });
+        return workloadNamed(rawWorkloads, workload).run({ connection, payload, time: milliseconds, onEcho, reached });
       };
       await measure(warmUp);
       return measure(time);

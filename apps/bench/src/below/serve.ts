@@ -15,6 +15,12 @@ export async function serveRaw(peer: RawPeer, place: Place): Promise<ServerSessi
     switch (buffer[offset + TAG_OFFSET]) {
       case Tag.oneWay:
         return tally.add(payload.numberAt(buffer, offset, length));
+      case Tag.glance:
+        return tally.add(payload.numberAtAGlance(buffer, offset, length));
+      case Tag.fresh: {
+        const copy = Buffer.from(buffer.subarray(offset, offset + length));
+        return tally.add(payload.numberAtAGlance(copy, 0, length));
+      }
       case Tag.echo: {
         const unchanged = !Number.isNaN(payload.numberAt(buffer, offset, length));
         return void connection.send(unchanged ? buffer.subarray(offset, offset + length) : NOTHING, 'answered');

@@ -2,7 +2,14 @@ import type { RawPeer } from './peer.js';
 
 /** Every peer by name. A process loads the code of its own one only. */
 const PEERS: Record<string, () => Promise<RawPeer>> = {
-  segments: async () => (await import('./segments.js')).segments,
+  segments: async () => (await import('./segments.js')).segments('segments', 'adaptive'),
+  'segments-blocking': async () => (await import('./segments.js')).segments('segments-blocking', 'blocking'),
+  ring: async () => (await import('./ring.js')).ring,
+  zeromq: async () => (await import('./zeromq.js')).zeromq,
+  'unix-socket': async () => (await import('./unix-socket.js')).unixSocket,
+  pipe: async () => (await import('./pipe.js')).pipe,
+  'process.send': async () => (await import('./process-send.js')).processSend,
+  'message-port': async () => (await import('./message-port.js')).messagePort,
 };
 
 export const peerNames = Object.keys(PEERS);

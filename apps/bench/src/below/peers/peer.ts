@@ -13,6 +13,11 @@ export interface RawConnection {
    * is sent in any case).
    */
   send(bytes: Uint8Array, kind: 'one-way' | 'answered'): Promise<void> | undefined;
+  /**
+   * Sends messages that lie one after another, lengths[i] bytes each, from the index `first` on; returns for how many there was room. Only where
+   * a peer has such a call.
+   */
+  sendBatch?(packed: Uint8Array, lengths: Uint32Array, first: number): number;
 }
 
 export interface RawEnd {

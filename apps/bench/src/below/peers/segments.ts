@@ -1,27 +1,29 @@
-import { type Connection, Connector, type Endpoint, Lane, Listener, Outcome, type SendWatcher } from '@nestjs-rsm/segments';
+import { type Connection, Connector, type Endpoint, Lane, Listener, Outcome, type Polling, type SendWatcher } from '@nestjs-rsm/segments';
 import type { RawConnection, RawPeer, RawReceiver } from './peer.js';
 
 const service = 'bench-segments';
 
-/** The channels under the transport. */
-export const segments: RawPeer = {
-  name: 'segments',
+/** The channels under the transport. One-way messages are settled by their handler, as events are; answered ones are of the immediate lane. */
+export function segments(name: string, polling: Polling): RawPeer {
+  return {
+    name,
 
-  async serve({ folder }, receive) {
-    const listener = new Listener({ service, directory: folder });
-    receiveInto(listener, receive);
-    await listener.listen();
-    return { address: { folder }, close: () => listener.close() };
-  },
+    async serve({ folder }, receive) {
+      const listener = new Listener({ service, directory: folder, polling });
+      receiveInto(listener, receive);
+      await listener.listen();
+      return { address: { folder }, close: () => listener.close() };
+    },
 
-  async connect(address, receive) {
-    const connector = new Connector({ service, directory: String(address.folder) });
-    receiveInto(connector, receive);
-    await connector.ready();
-    const [connection] = connector.connections;
-    return { connection: rawConnection(connection!), close: () => connector.close() };
-  },
-};
+    async connect(address, receive) {
+      const connector = new Connector({ service, directory: String(address.folder), polling });
+      receiveInto(connector, receive);
+      await connector.ready();
+      const [connection] = connector.connections;
+      return { connection: rawConnection(connection!), close: () => connector.close() };
+    },
+  };
+}
 
 function receiveInto(endpoint: Endpoint, receive: RawReceiver): void {
   endpoint.onMessages = (batch) => {
@@ -64,5 +66,9 @@ class SegmentsConnection implements RawConnection {
       this.rejectRoom = reject;
     });
     return this.room;
+  }
+
+  sendBatch(packed: Uint8Array, lengths: Uint32Array, first: number): number {
+    return this.connection.sendBatch(Lane.events, packed, lengths, first);
   }
 }

@@ -7,8 +7,8 @@ export interface RawBench {
   readonly payload: BytesPayload;
   /** Milliseconds. */
   readonly time: number;
-  /** Sends the bytes and resolves with the number of the message that comes back. */
-  answer(bytes: Buffer): Promise<number>;
+  /** What comes back from now on, one by one: the number of each message, NaN where any of its bytes has changed. */
+  onEcho(take: (number: number) => void): void;
   /** Resolves when the server has handled everything sent so far; rejects where that is not `sent` messages in order. */
   reached(sent: number): Promise<void>;
 }

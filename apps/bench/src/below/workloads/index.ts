@@ -1,7 +1,7 @@
 import type { Workload } from '../../workload.js';
 import type { RawBench } from './bench.js';
-import { oneWay } from './one-way.js';
+import { intoFresh, intoReused, oneWay, oneWayBatch } from './one-way.js';
 import { rawRoundTrip } from './round-trip.js';
 
-export const rawWorkloads: readonly Workload<RawBench>[] = [rawRoundTrip, oneWay];
+export const rawWorkloads: readonly Workload<RawBench>[] = [rawRoundTrip, oneWay, oneWayBatch, intoReused, intoFresh];
 export type { RawBench } from './bench.js';

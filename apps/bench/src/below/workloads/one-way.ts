@@ -1,34 +1,85 @@
 import { setImmediate } from 'node:timers/promises';
-import { FIRST_NUMBER } from '../../payloads.js';
+import { FIRST_NUMBER, TAG_OFFSET } from '../../payloads.js';
+import type { Measures, Metric } from '../../suite.js';
 import type { Workload } from '../../workload.js';
+import { Tag } from '../tags.js';
 import type { RawBench } from './bench.js';
 
-/** Messages between two looks at the clock, and two turns of the event loop. */
+/** Messages, or so many bytes of them, between two looks at the clock and two turns of the event loop. */
 const STRETCH = 1_024;
+const STRETCH_BYTES = 1024 * 1024;
 
-/** Messages as fast as there is room for them; counted where they arrive. */
-export const oneWay: Workload<RawBench> = {
-  name: 'one-way',
-  metrics: [
-    { name: 'rate', unit: '/s', better: 'higher' },
-    { name: 'throughput', unit: 'GB/s', better: 'higher' },
-  ],
+const metrics: readonly Metric[] = [
+  { name: 'rate', unit: '/s', better: 'higher' },
+  { name: 'throughput', unit: 'GB/s', better: 'higher' },
+];
+
+/** Messages as fast as there is room for them, a call each; counted where they arrive. */
+function oneWayWith(name: string, tag: number): Workload<RawBench> {
+  return {
+    name,
+    metrics,
+    async run({ connection, payload, time, reached }) {
+      const memory = payload.create();
+      memory[TAG_OFFSET] = tag;
+      const stretch = Math.max(1, Math.min(STRETCH, Math.floor(STRETCH_BYTES / payload.bytes)));
+      return overTime(time, payload.bytes, reached, async (first) => {
+        for (let i = 0; i < stretch; i++) {
+          const room = connection.send(payload.write(memory, first + i), 'one-way');
+          if (room) await room;
+        }
+        return stretch;
+      });
+    },
+  };
+}
+
+/** Every byte is read where it arrives. */
+export const oneWay = oneWayWith('one-way', Tag.oneWay);
+/** Into a reused buffer, against memory itself. */
+export const intoReused = oneWayWith('one-way-reused', Tag.glance);
+/** The same, with a Buffer of its own for each message. */
+export const intoFresh = oneWayWith('one-way-fresh', Tag.fresh);
+
+/** As one-way, with one call for many messages. */
+export const oneWayBatch: Workload<RawBench> = {
+  name: 'one-way-batch',
+  metrics,
   async run({ connection, payload, time, reached }) {
     const memory = payload.create();
-    const start = performance.now();
-    const end = start + time;
-    let next = FIRST_NUMBER;
-    const stretch = Math.max(1, Math.min(STRETCH, Math.floor((STRETCH * 1_024) / payload.bytes)));
-    do {
-      for (let i = 0; i < stretch; i++) {
-        const room = connection.send(payload.write(memory, next++), 'one-way');
-        if (room) await room;
+    const { bytes } = payload;
+    const packed = Buffer.allocUnsafe(STRETCH * bytes);
+    for (let i = 0; i < STRETCH; i++) packed.set(memory, i * bytes);
+    const lengths = new Uint32Array(STRETCH).fill(bytes);
+    return overTime(time, bytes, reached, async (first) => {
+      for (let i = 0; i < STRETCH; i++) packed.writeUInt32LE(first + i, i * bytes);
+      for (let sent = 0; sent < STRETCH;) {
+        sent += connection.sendBatch!(packed, lengths, sent);
+        if (sent < STRETCH) {
+          await connection.send(packed.subarray(sent * bytes, (sent + 1) * bytes), 'one-way');
+          sent++;
+        }
       }
-      await setImmediate();
-    } while (performance.now() < end);
-    const messages = next - FIRST_NUMBER;
-    await reached(messages);
-    const rate = messages / ((performance.now() - start) / 1_000);
-    return { values: { rate, throughput: (rate * payload.bytes) / 1e9 }, messages };
+      return STRETCH;
+    });
   },
 };
+
+/** Runs `stretch(number of its first message)`, which returns how many messages it sent, for so many milliseconds. */
+async function overTime(
+  time: number,
+  bytes: number,
+  reached: (sent: number) => Promise<void>,
+  stretch: (first: number) => Promise<number>,
+): Promise<Measures> {
+  const start = performance.now();
+  const end = start + time;
+  let messages = 0;
+  do {
+    messages += await stretch(FIRST_NUMBER + messages);
+    await setImmediate();
+  } while (performance.now() < end);
+  await reached(messages);
+  const rate = messages / ((performance.now() - start) / 1_000);
+  return { values: { rate, throughput: (rate * bytes) / 1e9 }, messages };
+}
