@@ -53,6 +53,8 @@ export interface NativeEndpointOptions {
   eventCredit: number;
   /** The same for lane 2, per connection. */
   requestCredit: number;
+  /** Messages of so many bytes and more are delivered in Buffers of their own, copied once from the partitions. Left out: none, they share the arena. */
+  ownFrom?: number;
 }
 
 /** Credentials (from the kernel) and greeting (from the peer) of the other side. */

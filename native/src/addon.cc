@@ -129,7 +129,10 @@ void NativeEndpoint::unstart(const Napi::CallbackInfo& info) { endpoint().start(
 void NativeEndpoint::returnUnstarted(const Napi::CallbackInfo&) { endpoint().returnUnstarted(); }
 void NativeEndpoint::notice(const Napi::CallbackInfo& info) { endpoint().notice(number(info[0])); }
 void NativeEndpoint::closeConnection(const Napi::CallbackInfo& info) { endpoint().close(number(info[0])); }
-void NativeEndpoint::trim(const Napi::CallbackInfo&) { endpoint().trim(); }
+void NativeEndpoint::trim(const Napi::CallbackInfo&) {
+  endpoint().trim();
+  pool_->trim();
+}
 
 void NativeEndpoint::keepAlive(const Napi::CallbackInfo&) {
   if (!finished_) core_->loop.keepAlive(true);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bytes_pool.hpp"
 #include "endpoint.hpp"
 #include "uv_loop.hpp"
 
@@ -33,6 +34,7 @@ class NativeEndpoint final : public Napi::ObjectWrap<NativeEndpoint>, public End
 
   BatchSpace batchSpace() override;
   BatchSpace growArena(std::size_t size) override;
+  Bytes ownMemory(std::size_t size) override { return pool_->take(size); }
   void onMessages(uint32_t count, std::vector<Bytes>& owned) override;
   void onConnection(uint32_t id, const Peer& peer) override;
   void onWritable(uint32_t id) override;
@@ -111,6 +113,8 @@ class NativeEndpoint final : public Napi::ObjectWrap<NativeEndpoint>, public End
   std::byte* headerData_ = nullptr;
   uint32_t* outboxData_ = nullptr;
   BatchSpace space_;
+  /// Shared with the Buffers made of its memory, which may outlive this object.
+  std::shared_ptr<BytesPool> pool_ = std::make_shared<BytesPool>();
   Bytes text_;
 };
 

@@ -9,6 +9,7 @@ namespace rsm::addon {
 namespace {
 
 constexpr std::size_t kFirstArena = 1 << 20;
+constexpr std::size_t kSmallestAllocation = 8;
 
 }  // namespace
 
@@ -109,9 +110,21 @@ Napi::Value NativeEndpoint::copy(const std::vector<std::byte>& bytes) {
 }
 
 Napi::Value NativeEndpoint::take(Bytes bytes) {
-  auto* kept = new Bytes(std::move(bytes));
+  struct Kept {
+    Bytes bytes;
+    std::shared_ptr<BytesPool> pool;
+  };
+  auto* kept = new Kept{std::move(bytes), pool_};
+  // V8 looks at how many bytes its young Buffers hold, and collects only these, where it allocates memory for one itself. Without that, memory of ours
+  // grows until a collection of the whole heap is due: every 64 MiB, some 10 ms each.
+  Napi::ArrayBuffer::New(env_, kSmallestAllocation);
   return Napi::Buffer<uint8_t>::New(
-      env_, reinterpret_cast<uint8_t*>(kept->data()), kept->size(), [](Napi::Env, uint8_t*, Bytes* held) { delete held; }, kept);
+      env_, reinterpret_cast<uint8_t*>(kept->bytes.data()), kept->bytes.size(),
+      [](Napi::Env, uint8_t*, Kept* held) {
+        held->pool->give(std::move(held->bytes));
+        delete held;
+      },
+      kept);
 }
 
 void NativeEndpoint::invoke(const char* name, std::initializer_list<napi_value> args) {

@@ -45,6 +45,8 @@ EndpointOptions readOptions(const Napi::Object& o) {
   options.pollingWindow = o.Get("pollingWindow").As<Napi::Number>().Int64Value();
   options.eventCredit = number(o.Get("eventCredit"));
   options.requestCredit = number(o.Get("requestCredit"));
+  const Napi::Value ownFrom = o.Get("ownFrom");
+  if (ownFrom.IsNumber()) options.ownFrom = static_cast<uint64_t>(ownFrom.As<Napi::Number>().Int64Value());
   return options;
 }
 

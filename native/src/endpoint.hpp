@@ -31,6 +31,7 @@ struct EndpointOptions {
   int64_t pollingWindow = -1;  ///< microseconds, see PollingWindow
   uint32_t eventCredit = 0;
   uint32_t requestCredit = 0;
+  uint64_t ownFrom = UINT64_MAX;  ///< messages of so many bytes are delivered in memory of their own
 };
 
 /// Where one batch of messages is delivered: memory of the layer above, written by the endpoint.
@@ -54,6 +55,8 @@ class EndpointObserver {
   virtual BatchSpace batchSpace() = 0;
   /// A space whose arena has at least `size` bytes.
   virtual BatchSpace growArena(std::size_t size) = 0;
+  /// Empty, with room for `size` bytes: comes back filled in `owned`.
+  virtual Bytes ownMemory(std::size_t size) = 0;
   /// `count` rows are filled; row: connection, delivery, lane, attempt, offset, length, owned (index + 1 into `owned`), 0.
   virtual void onMessages(uint32_t count, std::vector<Bytes>& owned) = 0;
   virtual void onConnection(uint32_t connection, const Peer& peer) = 0;

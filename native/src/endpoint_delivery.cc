@@ -56,6 +56,14 @@ uint32_t Endpoint::fillBatch(std::vector<Bytes>& owned, bool& more) {
         reserved_ -= row[5];
         owned.push_back(std::exchange(c.assemblies[lane], {}));
         row[6] = static_cast<uint32_t>(owned.size());
+      } else if (reference.length >= options_.ownFrom) {
+        const std::byte* from = c.target->payload(reference);
+        Bytes memory = observer_.ownMemory(reference.length);
+        memory.assign(from, from + reference.length);
+        owned.push_back(std::move(memory));
+        row[4] = 0;
+        row[5] = reference.length;
+        row[6] = static_cast<uint32_t>(owned.size());
       } else {
         if (used + reference.length > space.arenaSize) {
           if (rows) {

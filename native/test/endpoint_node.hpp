@@ -46,6 +46,11 @@ struct Recorder final : rsm::EndpointObserver {
   std::function<void(const std::string& callback)> during;  ///< runs inside every callback
 
   rsm::BatchSpace batchSpace() override { return {rows.data(), arena.data(), arena.size()}; }
+  rsm::Bytes ownMemory(std::size_t size) override {
+    rsm::Bytes memory;
+    memory.reserve(size);
+    return memory;
+  }
   rsm::BatchSpace growArena(std::size_t size) override {
     arena.resize(size);
     return batchSpace();

@@ -212,6 +212,22 @@ TEST("M12: messages longer than the largest span pass between endpoints, both wa
   CHECK_EQ(reserved, service.server.endpoint.find(service.there)->reserved);  // nothing is left of the assemblies
 }
 
+TEST("messages from a length on are delivered in memory of their own, the others together, in order") {
+  auto options = endpointOptions(true);
+  options.ownFrom = 300;
+  Service service(options);
+  service.form();
+  std::vector<std::string> sent;
+  for (const std::size_t length : {10, 300, 299, 301, 5000, 0, 8192, 1}) {
+    sent.push_back(pattern(length, length));
+    CHECK(service.client.committed(service.here, sent.back()));
+  }
+  service.settleDown();
+  CHECK(service.server.said.texts() == sent);
+  for (const auto& message : service.server.said.messages) CHECK_EQ(message.owned, message.bytes.size() >= 300);
+  CHECK_EQ(service.client.endpoint.inFlight(service.here), 0);
+}
+
 TEST("a message as long as the whole batch arena, and longer, is delivered") {
   auto options = endpointOptions(true);
   options.receive = {{1024, 256, 256}};

@@ -128,6 +128,30 @@ describe('Listener', () => {
     expect(readdirSync(join(directory, 'orders'))).toEqual([]);
   });
 
+  it('gives messages of ownFrom bytes and more in Buffers of their own, which stay as they are', async () => {
+    const listener = newListener({ ownFrom: 5_000 });
+    await listener.listen();
+    const kept: Buffer[] = [];
+    let arrived = 0;
+    listener.onMessages = (batch) => {
+      for (let i = 0; i < batch.count; i++, arrived++) {
+        expect(batch.owned(i)).toBe(batch.length(i) >= 5_000);
+        if (batch.owned(i)) kept.push(batch.buffer(i));
+        listener.settle(batch.delivery(i), Outcome.done);
+      }
+    };
+    const connector = newConnector();
+    await connector.ready(20_000);
+    const client = first(connector);
+    const lengths = [4_999, 5_000, 100_000, 10, 1_000_000, 5_001];
+    for (let round = 0; round < 20; round++) {
+      for (const length of lengths) await client.write(Buffer.alloc(length, round));
+    }
+    await until(() => arrived === 20 * lengths.length);
+    expect(kept.map(({ length }) => length)).toEqual(Array(20).fill([5_000, 100_000, 1_000_000, 5_001]).flat());
+    kept.forEach((bytes, i) => expect(bytes.every((byte) => byte === Math.floor(i / 4))).toBe(true));
+  });
+
   it('drains: goes from the folder, tells its clients, gives back what had not begun', async () => {
     const listener = newListener({ eventCredit: 1 });
     await listener.listen();

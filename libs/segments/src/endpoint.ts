@@ -144,9 +144,10 @@ export abstract class Endpoint extends EventEmitter<EndpointEvents> {
 
   /** Makes the native endpoint. It keeps the process alive only once activate() was called. */
   protected create(): void {
-    const { service, segments, maxMessageSize, maxMemory, polling } = this.options;
+    const { service, segments, maxMessageSize, maxMemory, polling, ownFrom } = this.options;
     const common = { service, receive: segments, maxMessageSize, maxMemory, pollingWindow: pollingWindow(polling) };
-    this.native = makeNative({ ...common, ...this.nativeOptions() }, this.handlers(), this.folder);
+    const own = ownFrom === Infinity ? {} : { ownFrom };
+    this.native = makeNative({ ...common, ...own, ...this.nativeOptions() }, this.handlers(), this.folder);
     this.native.unref();
     this.header = this.native.header;
     this.outbox = this.native.outbox;

@@ -130,6 +130,7 @@ export interface ResolvedEndpointOptions {
   maxMemory: number;
   maxQueuedBytes: number;
   maxQueuedMessages: number;
+  ownFrom: number;
   allow: { uids: number[]; gids: number[] };
 }
 
@@ -146,6 +147,7 @@ function resolveEndpointOptions(options: EndpointOptions & { allow?: unknown }):
     maxMemory: checkInteger('maxMemory', options.maxMemory, 1, max, defaults.DEFAULT_MAX_MEMORY),
     maxQueuedBytes: checkInteger('maxQueuedBytes', options.maxQueuedBytes, 1, max, defaults.DEFAULT_MAX_QUEUED_BYTES),
     maxQueuedMessages: checkInteger('maxQueuedMessages', options.maxQueuedMessages, 1, max, defaults.DEFAULT_MAX_QUEUED_MESSAGES),
+    ownFrom: options.ownFrom === Infinity ? Infinity : checkInteger('ownFrom', options.ownFrom, 1, GIB, Infinity),
     allow: checkAllow(options.allow),
   };
 }

@@ -1,4 +1,5 @@
 import { type Connection, Connector, type MessageBatch, type RsmError } from '@nestjs-rsm/segments';
+import { OWN_FROM } from '../constants.js';
 import type { ResolvedClientOptions } from '../options/index.js';
 import type { RsmClientCounters } from './client-counters.js';
 import type { DeadLetters } from './dead-letters.js';
@@ -52,6 +53,7 @@ export class Link {
       maxQueuedMessages,
       connectTimeout,
       retryAttempts,
+      ownFrom: OWN_FROM,
     });
     this.outbound = new Outbound(
       this.connector,

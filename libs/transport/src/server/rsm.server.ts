@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import { type Connection, Listener, type RsmError } from '@nestjs-rsm/segments';
 import { createCodec } from '../codec/index.js';
-import { RSM_TRANSPORT, RsmStatus } from '../constants.js';
+import { OWN_FROM, RSM_TRANSPORT, RsmStatus } from '../constants.js';
 import { resolveServerOptions, type ResolvedServerOptions, type RsmServerOptions } from '../options/index.js';
 import { HandlerRegistry } from './handler-registry.js';
 import { Receiver } from './receiver.js';
@@ -157,6 +157,7 @@ export class RsmServer extends Server<RsmServerEvents, RsmStatus> implements Cus
       allow: options.allow,
       eventCredit: options.concurrency,
       requestCredit: options.maxRequests,
+      ownFrom: OWN_FROM,
     });
     const runtime = new ServerRuntime(
       listener,
