@@ -2,16 +2,22 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Presets, SingleBar } from 'cli-progress';
+import { writeCharts } from './charts/index.js';
 import { Benchmark } from './benchmark.js';
 import { BenchChild } from './child-process.js';
 import { describeMachine } from './machine.js';
-import { parseOptions } from './options.js';
+import { formatMarkdown } from './markdown.js';
+import { type BenchOptions, parseOptions } from './options.js';
 import { formatReport } from './report.js';
-import { writeResults } from './result-file.js';
+import { newestResults, readResults, writeResults } from './result-file.js';
 import { ServerProgram } from './server-program.js';
 import { suites } from './suites.js';
 
-const { settings, json, cpuProf } = parseOptions(process.argv, suites);
+const { settings, json, cpuProf, show, figures } = parseOptions(process.argv, suites);
+if (show) {
+  showKept(show, json, figures);
+  process.exit();
+}
 const machine = describeMachine();
 const startedAt = new Date();
 const folder = mkdtempSync(join(tmpdir(), 'rsm-bench-'));
@@ -53,4 +59,10 @@ try {
   bar.stop();
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
+}
+
+function showKept({ what, file }: NonNullable<BenchOptions['show']>, folder: string, figures: string): void {
+  const kept = readResults(file ?? newestResults(folder));
+  if (what === 'markdown') console.log(formatMarkdown(kept, suites));
+  else console.log(writeCharts(figures, kept.rows).join('\n') || 'These results have no rows that a chart shows: measure with --full.');
 }

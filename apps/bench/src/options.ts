@@ -15,6 +15,10 @@ export interface BenchOptions {
   readonly json: string;
   /** Folder of CPU profiles. */
   readonly cpuProf?: string;
+  /** Instead of measuring: what to make of kept results. */
+  readonly show?: { readonly what: 'charts' | 'markdown'; /** Without it: the last run's. */ readonly file?: string };
+  /** Folder of the charts. */
+  readonly figures: string;
 }
 
 const QUICK = { rounds: 3, timing: { warmUp: 150, time: 300 } };
@@ -29,6 +33,9 @@ interface Parsed {
   peers?: string[];
   json: string;
   cpuProf?: string;
+  charts?: string | true;
+  markdown?: string | true;
+  figures: string;
 }
 
 /** Reads the command line; prints help or what is wrong with it and ends the process. */
@@ -50,6 +57,9 @@ export function parseOptions(argv: string[], suites: readonly Suite[]): BenchOpt
     .addOption(choice('--peers <name...>', 'these subjects', ({ subjects }) => subjects.map(({ name }) => name)))
     .option('--json <folder>', 'where the results are kept', 'bench-results')
     .option('--cpu-prof <folder>', "write the CPU profiles of the last round's processes there")
+    .addOption(new Option('--charts [file]', 'measure nothing: draw the kept results (of the last run) as SVG').conflicts('markdown'))
+    .option('--markdown [file]', 'measure nothing: print the kept results (of the last run) as Markdown')
+    .option('--figures <folder>', 'where the charts are put', 'docs/figures')
     .parse(argv)
     .opts<Parsed>();
   const { rounds, timing } = parsed.full ? FULL : QUICK;
@@ -65,7 +75,13 @@ export function parseOptions(argv: string[], suites: readonly Suite[]): BenchOpt
     },
     json: parsed.json,
     cpuProf: parsed.cpuProf,
+    show: showOf('charts', parsed.charts) ?? showOf('markdown', parsed.markdown),
+    figures: parsed.figures,
   };
+}
+
+function showOf(what: 'charts' | 'markdown', file: string | true | undefined): BenchOptions['show'] {
+  return file === undefined ? undefined : { what, file: file === true ? undefined : file };
 }
 
 function roundsOf(text: string): number {
