@@ -82,6 +82,15 @@ describe('the judge of the soak', () => {
     expect(rules(client(`${sent}\n15 D s2 1`), server('s1', both), server('s2', '', { ...killed, endsAt: 14 }))).toEqual(['order']);
   });
 
+  it('sees events that came back from one instance in another order than they were sent in', () => {
+    const sent = [1, 2, 3].map((n) => `1${n} > ${n} plain t1.${n} - -\n1${n} = ${n}`).join('\n');
+    const begun = (...numbers: number[]): RunProcess =>
+      server('s1', numbers.map((n, i) => `3${i} B c ${n} 1 plain t1.${n}\n3${i} E c ${n} 1 done`).join('\n'));
+    const gone = server('s2', '', { ...killed, endsAt: 20 });
+    expect(rules(client(`${sent}\n21 D s2 3`), begun(3, 1, 2), gone)).toEqual([]);
+    expect(rules(client(`${sent}\n21 D s2 3`), begun(3, 2, 1), gone)).toEqual(['order']);
+  });
+
   it('sees a key that leaves an instance that lives', () => {
     const sent = client('10 > 1 plain t1.a - red\n11 = 1\n12 > 2 plain t1.b - red\n13 = 2');
     const second = server('s2', '30 B c 2 1 plain t1.b\n30 E c 2 1 done');

@@ -2,6 +2,7 @@
 import type { Violation } from './director.js';
 import { type ClientHistory, type Delivery, type History, type SentEvent, type ServerHistory, tell } from './history.js';
 
+type Gone = ClientHistory['gone'][number];
 type Begun = readonly { event: SentEvent; delivery: Delivery }[];
 
 export function judgeOrder(history: History): { violations: Violation[]; movedBack: number } {
@@ -32,13 +33,27 @@ type Against = (rule: string, event: SentEvent, server: ServerHistory, what: str
 function inOrder(history: History, server: ServerHistory, begun: Begun, against: Against): number {
   let greatest: SentEvent | undefined;
   let movedBack = 0;
+  const moved = new Map<string, { event: SentEvent; from: ReadonlySet<Gone> }>();
   for (const { event, delivery } of begun) {
     if (greatest === undefined || event.n > greatest.n) {
       greatest = event;
     } else if (event.n < greatest.n && !wasNacked(event, delivery)) {
       movedBack++;
-      if (!cameBack(history, server, event, greatest.n))
+      if (!cameBack(history, server, event, greatest.n)) {
         against('order', event, server, `begun after event ${greatest.n}:\n${tell(greatest)}\n  and it`);
+      }
+      // What came back from one instance is sent on together, in order; those with a key go where their key goes.
+      const from = sources(server, event, delivery);
+      const before = moved.get(event.key ?? '');
+      if (before !== undefined && before.event.n > event.n && new Set([...before.from, ...from]).size === 1) {
+        against(
+          'order',
+          event,
+          server,
+          `both came back from ${[...from][0]!.identity}, but event ${before.event.n} was before it:\n${tell(before.event)}\n  and it`,
+        );
+      }
+      moved.set(event.key ?? '', { event, from });
     }
   }
   return movedBack;
@@ -46,6 +61,14 @@ function inOrder(history: History, server: ServerHistory, begun: Begun, against:
 
 function wasNacked(event: SentEvent, delivery: Delivery): boolean {
   return event.deliveries.some(({ outcome, attempt }) => outcome === 'nack' && attempt < delivery.attempt);
+}
+
+/** Microseconds by which a client may write down an end after it has sent on what came back; more only hides something. */
+const SLACK = 2_000_000;
+
+/** The instances it may have come back from. */
+function sources(server: ServerHistory, { client, at }: SentEvent, delivery: Delivery): ReadonlySet<Gone> {
+  return new Set(client.gone.filter((gone) => gone.identity !== server.identity && gone.at >= at && gone.at <= delivery.at + SLACK));
 }
 
 /** The client lost another instance after it had sent `greatest`, and had sent the event before. */
