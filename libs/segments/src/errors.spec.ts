@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { inspect } from 'node:util';
 import { fromNative, RsmError } from './errors.js';
 
 describe('RsmError', () => {
@@ -16,6 +17,11 @@ describe('RsmError', () => {
     const error = new RsmError('RSM_UNREACHABLE', 'outer', { cause });
     expect(error).toMatchObject({ code: 'RSM_UNREACHABLE', message: 'outer', cause, name: 'RsmError' });
     expect(error).toBeInstanceOf(Error);
+  });
+
+  it('shows no cause where there is none', () => {
+    expect(inspect(new RsmError('RSM_TIMEOUT', 'x', { cause: undefined }))).not.toContain('cause');
+    expect(inspect(new RsmError('RSM_TIMEOUT', 'x', { cause: new Error('inner') }))).toContain('cause');
   });
 });
 

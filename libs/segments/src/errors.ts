@@ -19,7 +19,8 @@ export class RsmError extends Error {
   readonly code: RsmErrorCode;
 
   constructor(code: RsmErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+    // Without a cause no property for one: a logged error would show it as undefined.
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     // Not enumerable, so that logging an error does not show it.
     Object.defineProperty(this, BRAND, { value: true });
