@@ -50,9 +50,13 @@ export function execute(program, args, { cwd = root, env = process.env, quiet = 
   });
 }
 
-/** Like execute, quiet, but a failure prints the output and stops. */
+/** Milliseconds after which a step that is still running says what it does. */
+const SILENCE = 2_000;
+
+/** Like execute, quiet, but a failure prints the output and stops, and one that takes long is named. */
 export async function executeOrStop(what, program, args, options) {
-  const { code, output } = await execute(program, args, { ...options, quiet: true });
+  const timer = setTimeout(() => console.error(`${what} …`), SILENCE);
+  const { code, output } = await execute(program, args, { ...options, quiet: true }).finally(() => clearTimeout(timer));
   if (code !== 0) throw new Stop(`${output.trim()}\n${what} failed (${code})`);
   return output;
 }
