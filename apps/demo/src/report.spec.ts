@@ -21,6 +21,11 @@ describe('formatReport', () => {
     expect(cells(both, 'map as an object, p50')).toEqual(['2.00 ms', '8.00 ms', '0.25 ×']);
   });
 
+  it('shows small ratios with the digits that tell them apart', () => {
+    const report = formatReport([runOf('rsm'), runOf('tcp', 250)], [killRunOf('rsm'), killRunOf('tcp')]);
+    expect(cells(report, 'round trip, p50')).toEqual(['10.0 µs', '2.50 ms', '0.004 ×']);
+  });
+
   it('keeps the columns whichever transport ran first', () => {
     const reversed = formatReport([runOf('tcp', 4), runOf('rsm')], [killRunOf('tcp'), killRunOf('rsm')]);
     expect(cells(reversed, 'events per second')).toEqual(['25,000', '100,000', '4.0 ×']);

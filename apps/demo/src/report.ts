@@ -137,7 +137,7 @@ function milliseconds(value: number): string {
 }
 
 function ratio(value: number): string {
-  return value >= 1 ? `${value.toFixed(1)} ×` : `${value.toFixed(2)} ×`;
+  return `${value.toFixed(value >= 1 ? 1 : value >= 0.1 ? 2 : 3)} ×`;
 }
 
 function integer(value: number): string {
