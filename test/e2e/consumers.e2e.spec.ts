@@ -41,6 +41,20 @@ function binary(name: string, file: string): string {
   return join(dirname(require.resolve(`${name}/package.json`)), file);
 }
 
+/** The files of the README's quick start, by path: its blocks that begin with one. */
+function quickStart(): Map<string, string> {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const files = new Map([...readme.matchAll(/^```ts\n\/\/ (\S+)\n(.*?)^```/gms)].map(([, path, text]) => [path!, text!]));
+  expect([...files.keys()]).toEqual([
+    'orders/main.ts',
+    'orders/orders.module.ts',
+    'orders/orders.controller.ts',
+    'api/api.module.ts',
+    'api/api.controller.ts',
+  ]);
+  return files;
+}
+
 describe.each([
   { nest: '12', versions: { common: '~12.5.1', core: '~12.5.1', microservices: '~12.1.1' }, expected: /^12\./ },
   { nest: '11.2', versions: { common: '^11.1.6', core: '^11.1.6', microservices: '~11.2.0' }, expected: /^11\.2\./ },
@@ -142,12 +156,16 @@ describe.each([
   );
 
   it.each(['commonjs', 'module'])(
-    'compiles with types as %s',
+    'compiles with types as %s, the quick start of the README too',
     async (type) => {
       const project = join(app, `types-${type}`);
       mkdirSync(project, { recursive: true });
       writeFileSync(join(project, 'package.json'), JSON.stringify({ type }));
       copyFileSync(join(CONSUMERS, 'types.ts'), join(project, 'types.ts'));
+      for (const [path, text] of quickStart()) {
+        mkdirSync(dirname(join(project, path)), { recursive: true });
+        writeFileSync(join(project, path), text);
+      }
       const compilerOptions = {
         target: 'es2022',
         module: 'nodenext',
@@ -159,7 +177,7 @@ describe.each([
         types: ['node'],
         typeRoots: [join(ROOT, 'node_modules', '@types')],
       };
-      writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['types.ts'] }));
+      writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['**/*.ts'] }));
       const result = await run(process.execPath, [binary('typescript', 'bin/tsc'), '-p', project]).catch(
         (error: { stdout: string }) => error,
       );
