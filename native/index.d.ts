@@ -197,7 +197,8 @@ export class NativeEndpoint {
   directory(connection: number, direction: 'out' | 'in', group: number): DirectoryRow[];
   /**
    * messagesSent, messagesReceived, bytesSent, bytesReceived; doorbellsRung and wakes (rings heard); polls (loop turns), sleeps, waits (sends that
-   * found no room), refused (handshakes) since the endpoint was made; connections and reservedBytes as they are now.
+   * found no room), refused (handshakes) since the endpoint was made; connections and reservedBytes as they are now. In builds with RSM_WAKE_CHECKS
+   * also wakeChecks (looks at sleeping connections) and missedWakes (messages, and releases waited for, found unannounced for over 50 ms).
    */
   counters(): Record<string, number>;
 }

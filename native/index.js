@@ -7,6 +7,8 @@ function load() {
     throw unsupported(`it runs on ${supported.join(' and ')} only; use another transport on this host`);
   }
   try {
+    // A test's own build, see docs/operations.md.
+    if (process.env.RSM_NATIVE_ADDON) return require(process.env.RSM_NATIVE_ADDON);
     // build/Release in a checkout, prebuilds/<platform>-<arch> in the published package
     return require('node-gyp-build')(__dirname);
   } catch (cause) {

@@ -104,6 +104,10 @@ Napi::Value NativeEndpoint::counters(const Napi::CallbackInfo&) {
   set("polls", c.polls);
   set("sleeps", c.sleeps);
   set("refused", c.refused);
+#if defined(RSM_WAKE_CHECKS)
+  set("wakeChecks", c.wakeChecks);
+  set("missedWakes", c.missedWakes);
+#endif
   set("connections", endpoint().connections());
   set("reservedBytes", endpoint().reservedBytes());
   return o;

@@ -38,6 +38,9 @@ Endpoint::Endpoint(EndpointOptions options, Loop& loop, EndpointObserver& observ
   std::random_device random;
   incarnation_ = uint64_t{random()} << 32 | random();
   loop_.onTurn([this] { turn(); });
+#if defined(RSM_WAKE_CHECKS)
+  scheduleWakeCheck();
+#endif
 }
 
 Endpoint::~Endpoint() { destroy(); }
@@ -150,6 +153,7 @@ void Endpoint::turn() {
   std::vector<Bytes> owned;
   bool more = false;
   const uint32_t rows = fillBatch(owned, more);
+  flushReleases();  // before the handlers: a sender that waits need not wait for them too
   if (rows) {
     counters_.messagesReceived += rows;
     observer_.onMessages(rows, owned);
@@ -255,8 +259,24 @@ Counters Endpoint::counters() const {
   Counters counters = counters_;
   for (const auto& slot : slots_)
     if (slot) counters.doorbellsRung += slot->rings;
+#if defined(RSM_WAKE_CHECKS)
+  counters.wakeChecks = wakeCheck_.checks();
+  counters.missedWakes = wakeCheck_.missed();
+#endif
   return counters;
 }
+
+#if defined(RSM_WAKE_CHECKS)
+void Endpoint::scheduleWakeCheck() {
+  const uint64_t due = loop_.now() + WakeCheck::kInterval * 1'000'000;
+  loop_.timer(Timer::kWakes, WakeCheck::kInterval, [this, due] {
+    wakeCheck_.begin(loop_.now(), due);
+    for (const auto& slot : slots_)
+      if (slot) wakeCheck_.look(*slot);
+    scheduleWakeCheck();
+  });
+}
+#endif
 
 uint64_t Endpoint::largestSpan(uint32_t id) const {
   const Connection* c = find(id);

@@ -13,6 +13,7 @@
 #include "polling_window.hpp"
 #include "segment_manager.hpp"
 #include "segment_tables.hpp"
+#include "wake_check.hpp"
 
 namespace rsm {
 
@@ -80,6 +81,10 @@ struct Counters {
   uint64_t polls = 0;   ///< turns
   uint64_t sleeps = 0;
   uint64_t refused = 0; ///< handshakes refused or timed out
+#if defined(RSM_WAKE_CHECKS)
+  uint64_t wakeChecks = 0;   ///< see WakeCheck
+  uint64_t missedWakes = 0;
+#endif
 };
 
 /// A server's or a client's end of all its connections: accepts or connects, forms segment groups, polls what is active, delivers in
@@ -147,6 +152,9 @@ class Endpoint {
   bool trySleep();
   void startPolling();
   void bellHeard(uint32_t id);
+#if defined(RSM_WAKE_CHECKS)
+  void scheduleWakeCheck();
+#endif
 
   // endpoint_delivery.cc: batches, assembly, releases
   int nextLane(const Connection& c) const;
@@ -230,6 +238,9 @@ class Endpoint {
   uint64_t sleptAt_ = 0;
   long switches_ = 0;
   Counters counters_;
+#if defined(RSM_WAKE_CHECKS)
+  WakeCheck wakeCheck_;
+#endif
 };
 
 }  // namespace rsm

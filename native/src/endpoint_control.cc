@@ -218,7 +218,7 @@ void Endpoint::notice(uint32_t code) {
 
 void Endpoint::watchGreetings() {
   if (std::exchange(greetingsWatched_, true)) return;
-  loop_.timer(acceptPaused_ ? kAcceptAgain : kGreetingTick, [this] { greetingsTick(); });
+  loop_.timer(Timer::kGreetings, acceptPaused_ ? kAcceptAgain : kGreetingTick, [this] { greetingsTick(); });
 }
 
 void Endpoint::greetingsTick() {

@@ -1,9 +1,14 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 
 namespace rsm {
+
+/// An endpoint's timers.
+enum class Timer : uint8_t { kGreetings, kWakes };
+inline constexpr std::size_t kTimers = 2;
 
 /// What an endpoint needs of an event loop. One thread; all callbacks come from the loop, never from inside these calls.
 class Loop {
@@ -17,8 +22,8 @@ class Loop {
   /// While on, `turn` (see onTurn) is called once in every iteration of the loop, which then does not wait for I/O.
   virtual void poll(bool on) = 0;
   virtual void onTurn(std::function<void()> turn) = 0;
-  /// Calls `tick` once after so many milliseconds; a second call replaces the first; 0 cancels.
-  virtual void timer(uint64_t milliseconds, std::function<void()> tick) = 0;
+  /// Calls `tick` once after so many milliseconds; a second call for the same timer replaces the first; 0 cancels. Keeps no loop alive.
+  virtual void timer(Timer which, uint64_t milliseconds, std::function<void()> tick) = 0;
   /// A monotonic clock, in nanoseconds.
   virtual uint64_t now() const = 0;
   /// Whether watches keep the loop alive.

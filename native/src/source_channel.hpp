@@ -86,6 +86,8 @@ class SourceChannel {
   void disarm();
 
   bool releasesPending() const;
+  /// The number of the release that is read next, from 0.
+  uint64_t nextRelease() const { return nextRelease_; }
   uint64_t inFlight() const { return inFlight_; }
   /// Of those, how many are to be reported when released.
   uint64_t watched() const { return watched_; }

@@ -49,6 +49,9 @@ class TargetChannel {
   /// True if a committed span has not been read.
   bool pending() const;
 
+  /// The sequence that is read next.
+  uint64_t nextSequence() const { return nextSequence_; }
+
   /// The span's bytes in the target segment: the sender can still change them, so they are copied before anything decodes them.
   const std::byte* payload(const Reference& reference) const;
 

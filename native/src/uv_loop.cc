@@ -10,13 +10,16 @@ UvLoop::UvLoop(uv_loop_t* loop) : loop_(loop), shared_(std::make_shared<Shared>(
   turner_->shared = shared_;
   uv_idle_init(loop_, &turner_->idle);
   uv_check_init(loop_, &turner_->check);
-  uv_timer_init(loop_, &turner_->timer);
-  turner_->idle.data = turner_->check.data = turner_->timer.data = turner_;
+  turner_->idle.data = turner_->check.data = turner_;
   // Only watches decide whether the process lives on.
   uv_unref(reinterpret_cast<uv_handle_t*>(&turner_->check));
-  uv_unref(reinterpret_cast<uv_handle_t*>(&turner_->timer));
   uv_unref(reinterpret_cast<uv_handle_t*>(&turner_->idle));
-  shared_->handles = 3;
+  for (uv_timer_t& timer : turner_->timers) {
+    uv_timer_init(loop_, &timer);
+    timer.data = turner_;
+    uv_unref(reinterpret_cast<uv_handle_t*>(&timer));
+  }
+  shared_->handles = turner_->open;
 }
 
 UvLoop::~UvLoop() { close(); }
@@ -79,19 +82,22 @@ void UvLoop::poll(bool on) {
   });
 }
 
-void UvLoop::timer(uint64_t milliseconds, std::function<void()> tick) {
+void UvLoop::timer(Timer which, uint64_t milliseconds, std::function<void()> tick) {
   if (shared_->closing) return;
-  shared_->tick = std::move(tick);
+  const auto number = static_cast<std::size_t>(which);
+  shared_->ticks[number] = std::move(tick);
   if (milliseconds == 0) {
-    uv_timer_stop(&turner_->timer);
+    uv_timer_stop(&turner_->timers[number]);
     return;
   }
   uv_timer_start(
-      &turner_->timer,
+      &turner_->timers[number],
       [](uv_timer_t* handle) {
-        const std::shared_ptr<Shared> shared = static_cast<Turner*>(handle->data)->shared;
-        if (shared->closing || !shared->tick) return;
-        const std::function<void()> call = std::exchange(shared->tick, nullptr);
+        auto* turner = static_cast<Turner*>(handle->data);
+        const std::shared_ptr<Shared> shared = turner->shared;
+        auto& due = shared->ticks[static_cast<std::size_t>(handle - turner->timers.data())];
+        if (shared->closing || !due) return;
+        const std::function<void()> call = std::exchange(due, nullptr);
         call();
       },
       milliseconds, 0);
@@ -109,7 +115,7 @@ void UvLoop::close() {
   watches_.clear();
   uv_idle_stop(&turner_->idle);
   uv_check_stop(&turner_->check);
-  uv_timer_stop(&turner_->timer);
+  for (uv_timer_t& timer : turner_->timers) uv_timer_stop(&timer);
   const uv_close_cb closed = [](uv_handle_t* handle) {
     auto* turner = static_cast<Turner*>(handle->data);
     const std::shared_ptr<Shared> shared = turner->shared;
@@ -118,7 +124,7 @@ void UvLoop::close() {
   };
   uv_close(reinterpret_cast<uv_handle_t*>(&turner_->idle), closed);
   uv_close(reinterpret_cast<uv_handle_t*>(&turner_->check), closed);
-  uv_close(reinterpret_cast<uv_handle_t*>(&turner_->timer), closed);
+  for (uv_timer_t& timer : turner_->timers) uv_close(reinterpret_cast<uv_handle_t*>(&timer), closed);
 }
 
 void UvLoop::whenClosed(std::function<void()> closed) {

@@ -2,6 +2,7 @@
 
 #include <uv.h>
 
+#include <array>
 #include <memory>
 #include <unordered_map>
 
@@ -19,7 +20,7 @@ class UvLoop final : public Loop {
   void unwatch(int fd) override;
   void poll(bool on) override;
   void onTurn(std::function<void()> turn) override;
-  void timer(uint64_t milliseconds, std::function<void()> tick) override;
+  void timer(Timer which, uint64_t milliseconds, std::function<void()> tick) override;
   uint64_t now() const override { return uv_hrtime(); }
   void keepAlive(bool on) override;
   void close() override;
@@ -32,7 +33,7 @@ class UvLoop final : public Loop {
     bool closing = false;
     std::function<void()> closed;
     std::function<void()> turn;
-    std::function<void()> tick;
+    std::array<std::function<void()>, kTimers> ticks;
   };
   struct Watch {
     uv_poll_t handle;
@@ -43,9 +44,9 @@ class UvLoop final : public Loop {
   struct Turner {
     uv_idle_t idle;
     uv_check_t check;
-    uv_timer_t timer;
+    std::array<uv_timer_t, kTimers> timers;
     std::shared_ptr<Shared> shared;
-    int open = 3;
+    int open = 2 + kTimers;
   };
 
   template <class Handle>

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -24,9 +25,9 @@ class PollLoop final : public rsm::Loop {
   void unwatch(int fd) override { watches_.erase(fd); }
   void poll(bool on) override { polling_ = on; }
   void onTurn(std::function<void()> turn) override { turn_ = std::move(turn); }
-  void timer(uint64_t milliseconds, std::function<void()> tick) override {
-    tick_ = std::move(tick);
-    deadline_ = milliseconds ? now() + milliseconds * 1'000'000 : 0;
+  void timer(rsm::Timer which, uint64_t milliseconds, std::function<void()> tick) override {
+    Timer& timer = timers_[static_cast<std::size_t>(which)];
+    timer = {milliseconds ? now() + milliseconds * 1'000'000 : 0, std::move(tick)};
   }
   uint64_t now() const override {
     if (virtualTime_) return clock_;
@@ -37,16 +38,17 @@ class PollLoop final : public rsm::Loop {
     closed_ = true;
     watches_.clear();
     polling_ = false;
-    deadline_ = 0;
+    timers_ = {};
   }
 
   /// One iteration; waits up to `milliseconds` for a descriptor unless an endpoint polls. False if it had nothing to do.
   bool iterate(int milliseconds = 0) {
     clock_ += kTurn;
     bool did = false;
-    if (!closed_ && deadline_ && now() >= deadline_) {
-      deadline_ = 0;
-      std::exchange(tick_, nullptr)();
+    for (Timer& timer : timers_) {
+      if (closed_ || !timer.deadline || now() < timer.deadline) continue;
+      timer.deadline = 0;
+      std::exchange(timer.tick, nullptr)();
       did = true;
     }
     std::vector<pollfd> fds;
@@ -75,14 +77,18 @@ class PollLoop final : public rsm::Loop {
   std::size_t watches() const { return watches_.size(); }
 
  private:
+  struct Timer {
+    uint64_t deadline = 0;  ///< 0: not running
+    std::function<void()> tick;
+  };
+
   bool virtualTime_;
   uint64_t clock_ = 1'000'000'000;
-  uint64_t deadline_ = 0;
   bool polling_ = false;
   bool closed_ = false;
   std::map<int, std::function<void()>> watches_;
   std::function<void()> turn_;
-  std::function<void()> tick_;
+  std::array<Timer, rsm::kTimers> timers_;
 };
 
 }  // namespace check

@@ -109,7 +109,7 @@ export abstract class Endpoint extends EventEmitter<EndpointEvents> {
     }
   }
 
-  /** Counts since the endpoint was made: messagesSent, messagesReceived, bytesSent, bytesReceived, doorbellsRung, wakes, polls, waits and others. */
+  /** Counts since the endpoint was made: messagesSent, messagesReceived, bytesSent, bytesReceived, doorbellsRung, wakes, polls, waits and others (native/index.d.ts lists them). */
   counters(): Record<string, number> {
     return this.closed ? {} : this.native.counters();
   }
