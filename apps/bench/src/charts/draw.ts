@@ -8,7 +8,7 @@ const COLOURS: Readonly<Record<string, string>> = {
   rsm: '#e4572e',
   segments: '#e4572e',
   tcp: '#2e86de',
-  redis: '#b8336a',
+  redis: '#d6478b',
   nats: '#1fa187',
   rabbitmq: '#d99a00',
   grpc: '#8e6fd8',
