@@ -6,7 +6,7 @@ import { judge } from '../soak/judge.js';
 import { plan } from '../soak/plan.js';
 
 /** Milliseconds after which a soak that does not end is ended: its own patience is shorter. */
-const PATIENCE = 480_000;
+const PATIENCE = 1_200_000;
 
 /** A journal, one thing a line: `microseconds kind words`. */
 function journal(text: string): RunProcess['lines'] {
@@ -133,6 +133,11 @@ describe('the judge of the soak', () => {
     expect(rules(sent, server('s1', copy), server('s2', '', killed))).toEqual(['lost']);
     const told = client('10 > 1 plain t1.a b - s1,s2\n11 = 1\n510 D s2 1\n511 L 1 0 s2 gone');
     expect(rules(told, server('s1', copy), server('s2', '', killed))).toEqual([]);
+  });
+
+  it('sees wake-ups that were missed', () => {
+    expect(rules(client('10 W 20 0\n20 W 40 0'), server('s1', '10 W 7 0'))).toEqual([]);
+    expect(rules(client('10 W 20 0\n20 W 40 1'), server('s1', '10 W 7 0'))).toEqual(['wakes']);
   });
 
   it('sees requests that hang, are begun twice, get a wrong reply, or fail while their server lives', () => {

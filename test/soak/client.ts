@@ -6,7 +6,7 @@ import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ClientsModule } from '@nestjs/microservices';
 import { RsmClient } from 'nestjs-rsm';
-import { Journal } from './journal.js';
+import { Journal, journalWakes } from './journal.js';
 import { type ClientSettings, leave, listen, settings, tell } from './link.js';
 import { Traffic } from './traffic.js';
 
@@ -50,10 +50,13 @@ listen(({ kind }) => {
     tell({ kind: 'state', state: { connections: client.unwrap().connections.size, regions, pending: traffic.pending() } });
   }
 });
+const connector = client.unwrap();
+const writeWakes = journalWakes(journal, () => connector.counters());
 process.once('SIGTERM', () => {
   void (async () => {
     traffic.stop();
     journal.write('T');
+    writeWakes();
     await app.close();
     // What close() has ended is told to its subscribers in this turn.
     await sleep(0);

@@ -9,7 +9,7 @@ import { Random } from './random.js';
 const SERVICE = 'soak';
 const SHORT_CONNECT_TIMEOUT = 1_000;
 /** Milliseconds: longer than any stop, so that nothing is given up. */
-const LONG = 100_000;
+const LONG = 250_000;
 /** Bytes by which the memory of a long-lived process may grow between the second third of its life and the last. */
 const MEMORY_SLACK = 128 * 1024 * 1024;
 

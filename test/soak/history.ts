@@ -79,6 +79,8 @@ export interface ServerHistory {
 }
 
 export interface History {
+  /** Looks at sleeping connections, and what they found that nobody had been woken for, for each process. Empty where the addon does not look. */
+  wakes: { checks: number; missed: number; process: string }[];
   clients: ClientHistory[];
   servers: ServerHistory[];
   /** What servers say they were given, but nobody says he sent. */
@@ -93,7 +95,11 @@ export function bringTogether(processes: readonly RunProcess[]): History {
   for (const { events, requests } of clients) {
     for (const { deliveries } of [...events, ...requests]) deliveries.sort((a, b) => a.attempt - b.attempt || a.at - b.at);
   }
-  return { clients, servers, unknown };
+  const wakes = processes.flatMap(({ name, lines }) => {
+    const last = lines.filter(({ kind }) => kind === 'W').at(-1);
+    return last === undefined ? [] : [{ process: name, checks: Number(last.words[0]), missed: Number(last.words[1]) }];
+  });
+  return { clients, servers, unknown, wakes };
 }
 
 function readClient(process: RunProcess): ClientHistory {

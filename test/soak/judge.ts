@@ -41,6 +41,8 @@ export interface Verdict {
   requests: { sent: number; answered: number; failed: Record<string, number>; unsettled: number; again: number };
   /** Of one sender, at one instance, after an event with a greater number, because another instance had gone. */
   movedBack: number;
+  /** Of a build with wake checks. */
+  wakes: { checks: number; missed: number };
 }
 
 export function judge(history: History): Verdict {
@@ -70,6 +72,7 @@ class Judge {
     },
     requests: { sent: 0, answered: 0, failed: {}, unsettled: 0, again: 0 },
     movedBack: 0,
+    wakes: { checks: 0, missed: 0 },
   };
 
   constructor(private readonly history: History) {}
@@ -80,6 +83,11 @@ class Judge {
     for (const client of history.clients) {
       client.events.forEach((event) => (event.targets === undefined ? this.event(event) : this.broadcast(event)));
       client.requests.forEach((request) => this.request(request));
+    }
+    for (const { process, checks, missed } of history.wakes) {
+      result.wakes.checks += checks;
+      result.wakes.missed += missed;
+      if (missed > 0) violations.push({ rule: 'wakes', text: `${process} was not woken for ${missed} messages or releases` });
     }
     const order = judgeOrder(history);
     result.movedBack = order.movedBack;

@@ -5,7 +5,7 @@ import { microseconds } from './journal.js';
 import type { ClientSettings, ProcessState, ServerSettings, ToDirector, ToProcess } from './link.js';
 
 /** Milliseconds for anything that must happen at all. */
-export const PATIENCE = 120_000;
+export const PATIENCE = 300_000;
 
 export type Role = 'server' | 'client';
 

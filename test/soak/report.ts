@@ -10,7 +10,7 @@ export function printVerdict(
   faults: ReadonlyMap<Fault, number>,
   processes: readonly SoakProcess[],
 ): void {
-  const { events, requests, movedBack } = verdict;
+  const { events, requests, movedBack, wakes } = verdict;
   const ended = (role: string, how: string): number => processes.filter((one) => one.role === role && one.ended === how).length;
   console.log(`
 Faults     ${FAULTS.map((fault) => `${fault}: ${faults.get(fault) ?? 0}`).join(', ')}
@@ -18,7 +18,8 @@ Processes  servers ${history.servers.length} (${ended('server', 'killed')} kille
 Events     sent ${events.sent}, completed ${events.completed}, failed ${codes(events.failed)}, handled ${events.handled}, lost ${events.lost}
            handled twice after a kill (allowed) ${events.allowedDuplicates}, repeated without leave ${events.otherDuplicates}, begun again after a kill or nack ${events.begunAgain}, nacked ${events.nacked}, moved behind newer ones by the end of their instance ${movedBack}
            broadcasts ${events.broadcasts} (${events.copies} copies handled), dead letters ${events.deadLetters}, of killed clients: unsettled ${events.unsettled}, gone with both ends ${events.goneWithBothEnds}, gone while waiting for another attempt ${events.goneBeforeRetry}
-Requests   sent ${requests.sent}, answered ${requests.answered}, failed ${codes(requests.failed)}, begun again (idempotent) ${requests.again}, of killed clients unsettled ${requests.unsettled}`);
+Requests   sent ${requests.sent}, answered ${requests.answered}, failed ${codes(requests.failed)}, begun again (idempotent) ${requests.again}, of killed clients unsettled ${requests.unsettled}
+Wakes      ${history.wakes.length === 0 ? 'not looked at: the addon is an ordinary one' : `checks ${wakes.checks} in ${history.wakes.length} processes, missed ${wakes.missed}`}`);
 }
 
 function codes(counts: Readonly<Record<string, number>>): string {

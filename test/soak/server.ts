@@ -6,7 +6,7 @@ import { Controller, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Ctx, type CustomStrategy, EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import { RsmContext, RsmRetriableException, RsmServer } from 'nestjs-rsm';
-import { Journal } from './journal.js';
+import { Journal, journalWakes } from './journal.js';
 import { leave, listen, type ServerSettings, settings, tell } from './link.js';
 import { digestOf, type Numbered, type Tag } from './messages.js';
 
@@ -108,8 +108,9 @@ class SoakModule {}
 
 const app = await NestFactory.createMicroservice(SoakModule, { strategy: server, logger: ['error', 'warn'] } as CustomStrategy);
 await app.listen();
-const { instance, connections } = server.unwrap();
-journal.write('P', instance, process.pid);
+const listener = server.unwrap();
+const { connections } = listener;
+journal.write('P', listener.instance, process.pid);
 
 listen(({ kind }) => {
   if (kind === 'state') {
@@ -117,9 +118,11 @@ listen(({ kind }) => {
     tell({ kind: 'state', state: { connections: connections.size, regions, pending: [] } });
   }
 });
+const writeWakes = journalWakes(journal, () => listener.counters());
 process.once('SIGTERM', () => {
   void (async () => {
     journal.write('T');
+    writeWakes();
     await server.drain();
     await app.close();
     journal.write('Z', JSON.stringify(server.counters));
