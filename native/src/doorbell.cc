@@ -87,7 +87,7 @@ void Doorbell::ring() {
 
 DoorbellPipe::DoorbellPipe() {
   int ends[2];
-  if (::pipe(ends) != 0) throw Failure(codes::kUnreachable, "no doorbell pipe can be made", errno);
+  if (::pipe(ends) != 0) throw systemFailure(codes::kUnsupportedPlatform, "no doorbell pipe can be made", errno);
   RSM_CRASH_POINT("bell.piped");
   reading_.reset(ends[0]);
   writing_.reset(ends[1]);

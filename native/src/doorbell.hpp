@@ -24,7 +24,7 @@ class Doorbell {
 /// The reading end.
 class DoorbellPipe {
  public:
-  /// Makes a pipe. Throws RSM_UNREACHABLE where no descriptors are left.
+  /// Makes a pipe. Throws RSM_OUT_OF_RESOURCES where no descriptors are left.
   DoorbellPipe();
   int fd() const { return reading_.get(); }
   int writingFd() const { return writing_.get(); }

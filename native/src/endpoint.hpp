@@ -168,6 +168,11 @@ class Endpoint {
   // endpoint_control.cc: sockets, handshake, notices
   Connection& add(ControlSocket socket);
   void acceptAll();
+  /// Keeps to maxConnections and maxHandshakes: whoever has not greeted goes, the oldest first; the newcomer if all others have. False if this
+  /// endpoint no longer accepts.
+  bool makeRoomFor(uint32_t newcomer);
+  bool endOldestGreeting();
+  void forgetGreeting(uint32_t id);
   void watchControl(Connection& c);
   void controlReadable(uint32_t id);
   void handle(Connection& c, ControlFrame& frame);
@@ -217,7 +222,8 @@ class Endpoint {
   std::vector<uint32_t> ending_;
   std::vector<uint32_t> flushList_;
   std::vector<uint32_t> roomList_;
-  std::deque<uint32_t> greetings_;
+  std::deque<uint32_t> greetings_;  ///< listener: handshakes under way, in the order in which they began
+  uint32_t greeted_ = 0;            ///< listener: connections whose handshake is complete, until they are reported closed
   std::vector<Report> reports_;
   std::vector<ReleasedMessage> released_;
   std::vector<Delivery> deliveries_;

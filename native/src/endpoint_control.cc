@@ -53,24 +53,38 @@ void Endpoint::acceptAll() {
     try {
       c.peer.credentials = c.control->credentials();
       checkPeer(c.peer.credentials);
-      if (live_ > options_.maxConnections)
-        throw Failure(codes::kBackpressure, "the server has all the connections that its maxConnections (" +
-                                                std::to_string(options_.maxConnections) + ") allows");
     } catch (const Failure& failure) {
       refuse(c, failure.code(), failure.what());
       continue;
     }
     RSM_CRASH_POINT("accept.checked");
-    // Somebody who holds handshakes open must not keep others out: the oldest one goes.
-    if (greetings_.size() > options_.maxHandshakes) {
-      const uint32_t oldest = greetings_.front();
-      greetings_.pop_front();
-      if (Connection* slow = get(oldest); slow && slow->state == Connection::State::kGreeting)
-        refuse(*slow, codes::kBackpressure, "too many handshakes at once");
-    }
     watchControl(c);
     watchGreetings();
+    if (!makeRoomFor(c.id)) return;
   }
+}
+
+bool Endpoint::makeRoomFor(uint32_t newcomer) {
+  while (greeted_ + greetings_.size() > options_.maxConnections) {
+    if (greetings_.front() == newcomer) {
+      refuse(*get(newcomer), codes::kBackpressure,
+             "the server has all the connections that its maxConnections (" + std::to_string(options_.maxConnections) + ") allows");
+      return true;
+    }
+    if (!endOldestGreeting()) return false;
+  }
+  controlReadable(newcomer);  // most have greeted already
+  while (!destroyed_ && greetings_.size() > options_.maxHandshakes)
+    if (!endOldestGreeting()) return false;
+  return !destroyed_ && listening_;
+}
+
+bool Endpoint::endOldestGreeting() {
+  const uint32_t oldest = greetings_.front();
+  controlReadable(oldest);  // it may have greeted, and this loop not have read that yet
+  if (destroyed_ || !listening_) return false;
+  if (!greetings_.empty() && greetings_.front() == oldest) refuse(*get(oldest), codes::kBackpressure, "too many handshakes at once");
+  return true;
 }
 
 uint32_t Endpoint::connect(const std::string& path) {
@@ -146,7 +160,8 @@ void Endpoint::handle(Connection& c, ControlFrame& frame) {
   if (frame.kind == ControlKind::kDescriptors && !listener && c.state == State::kForming) return formed(c, frame);
   if (frame.kind == ControlKind::kRefuse && !listener) {
     const Refuse refusal = decodeRefuse(body, length);
-    static const char* const known[] = {codes::kPermissionDenied, codes::kBackpressure, codes::kCorruptSegment, codes::kConnectionLost};
+    static const char* const known[] = {codes::kPermissionDenied, codes::kBackpressure, codes::kCorruptSegment, codes::kConnectionLost,
+                                        codes::kOutOfResources};
     const char* code = codes::kProtocolMismatch;
     for (const char* candidate : known)
       if (refusal.code == candidate) code = candidate;
@@ -188,8 +203,8 @@ void Endpoint::greeted(Connection& c, const Greeting& hello) {
   c.control->send(encodeWelcome(greeting()));
   RSM_CRASH_POINT("welcome.sent");
   c.state = Connection::State::kOpen;
-  const auto at = std::find(greetings_.begin(), greetings_.end(), c.id);
-  if (at != greetings_.end()) greetings_.erase(at);
+  forgetGreeting(c.id);
+  ++greeted_;
   observer_.onConnection(c.id, c.peer);
 }
 
@@ -216,6 +231,11 @@ void Endpoint::notice(uint32_t code) {
   }
 }
 
+void Endpoint::forgetGreeting(uint32_t id) {
+  const auto at = std::find(greetings_.begin(), greetings_.end(), id);
+  if (at != greetings_.end()) greetings_.erase(at);
+}
+
 void Endpoint::watchGreetings() {
   if (std::exchange(greetingsWatched_, true)) return;
   loop_.timer(Timer::kGreetings, acceptPaused_ ? kAcceptAgain : kGreetingTick, [this] { greetingsTick(); });
@@ -228,14 +248,9 @@ void Endpoint::greetingsTick() {
     loop_.watch(listening_->fd(), [this] { acceptAll(); });
   }
   const uint64_t now = loop_.now();
-  while (!greetings_.empty()) {
-    Connection* c = get(greetings_.front());
-    if (c && c->state == Connection::State::kGreeting && !c->ending) {
-      if (c->greetingDeadline > now) break;
-      refuse(*c, codes::kProtocolMismatch, "it did not finish its handshake within " + std::to_string(options_.handshakeTimeout) + " ms");
-    }
-    greetings_.pop_front();
-  }
+  while (!greetings_.empty() && get(greetings_.front())->greetingDeadline <= now)
+    refuse(*get(greetings_.front()), codes::kProtocolMismatch,
+           "it did not finish its handshake within " + std::to_string(options_.handshakeTimeout) + " ms");
   if (!greetings_.empty()) watchGreetings();
 }
 

@@ -38,6 +38,7 @@ void Endpoint::end(Connection& c, const char* code, const std::string& reason) {
   if (c.ending) return;
   observer_.takeOutbox();  // what was settled so far is released; nothing is from here on
   c.ending = true;
+  forgetGreeting(c.id);
   c.endCode = code;
   c.endReason = reason;
   RSM_CRASH_POINT("end.begun");
@@ -61,6 +62,7 @@ void Endpoint::closeControl(Connection& c) {
 
 void Endpoint::hangUp(Connection& c) {
   c.hungUp = true;
+  forgetGreeting(c.id);
   RSM_CRASH_POINT("hangup.heard");
   closeControl(c);
   if (c.formed()) {
@@ -105,6 +107,7 @@ void Endpoint::finishEnded() {
     std::vector<UnfinishedMessage> unfinished;
     if (c->source) unfinished = c->source->unfinished();
     RSM_CRASH_POINT("ended.unfinished");
+    if (options_.listener && c->state != Connection::State::kGreeting) --greeted_;
     c->state = Connection::State::kClosed;
     for (Bytes& assembly : c->assemblies) reserved_ -= assembly.size();
     reserved_ -= c->reserved;
@@ -114,8 +117,6 @@ void Endpoint::finishEnded() {
     manager_.removeConnection(id);
     forget(active_, id);
     forget(pending_, id);
-    const auto greeting = std::find(greetings_.begin(), greetings_.end(), id);
-    if (greeting != greetings_.end()) greetings_.erase(greeting);
     const std::string reason = c->endReason;
     const char* code = c->endCode;
     RSM_CRASH_POINT("ended.forgotten");

@@ -41,7 +41,7 @@ ListeningSocket::ListeningSocket(const std::string& path, std::optional<uint32_t
   std::memcpy(address.sun_path, temporary.data(), temporary.size());
 
   fd_.reset(::socket(AF_UNIX, SOCK_STREAM, 0));
-  if (!fd_.valid()) throw Failure(codes::kUnreachable, "no socket can be made", errno);
+  if (!fd_.valid()) throw systemFailure(codes::kUnreachable, "no socket can be made", errno);
   ::fcntl(fd_.get(), F_SETFD, FD_CLOEXEC);
   ::fcntl(fd_.get(), F_SETFL, O_NONBLOCK);
   RSM_CRASH_POINT("listen.socket");

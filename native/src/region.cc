@@ -26,13 +26,13 @@ FileDescriptor allocateFile(uint64_t size) {
   const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
   FileDescriptor fd(::memfd_create("nestjs-rsm", flags | MFD_NOEXEC_SEAL));
   if (!fd.valid() && errno == EINVAL) fd.reset(::memfd_create("nestjs-rsm", flags));  // kernels before 6.3
-  if (!fd.valid()) throw Failure(codes::kUnsupportedPlatform, "memfd_create refused a region of " + std::to_string(size) + " bytes", errno);
+  if (!fd.valid()) throw systemFailure(codes::kUnsupportedPlatform, "memfd_create refused a region of " + std::to_string(size) + " bytes", errno);
   RSM_CRASH_POINT("region.created");
   if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0)
-    throw Failure(codes::kUnsupportedPlatform, "a region of " + std::to_string(size) + " bytes cannot be allocated", errno);
+    throw systemFailure(codes::kUnsupportedPlatform, "a region of " + std::to_string(size) + " bytes cannot be allocated", errno);
   RSM_CRASH_POINT("region.sized");
   if (::fcntl(fd.get(), F_ADD_SEALS, kSizeSeals | F_SEAL_SEAL) != 0)
-    throw Failure(codes::kUnsupportedPlatform, "the size of a region cannot be sealed", errno);
+    throw systemFailure(codes::kUnsupportedPlatform, "the size of a region cannot be sealed", errno);
   RSM_CRASH_POINT("region.sealed");
   return fd;
 }
@@ -50,11 +50,11 @@ FileDescriptor allocateFile(uint64_t size) {
   static std::atomic<unsigned> count{0};
   const std::string name = "/rsm" + std::to_string(::getpid()) + "." + std::to_string(count++);
   FileDescriptor fd(::shm_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600));
-  if (!fd.valid()) throw Failure(codes::kUnsupportedPlatform, "shm_open refused a region", errno);
+  if (!fd.valid()) throw systemFailure(codes::kUnsupportedPlatform, "shm_open refused a region", errno);
   ::shm_unlink(name.c_str());
   ::fcntl(fd.get(), F_SETFD, FD_CLOEXEC);
   if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0)
-    throw Failure(codes::kUnsupportedPlatform, "a region of " + std::to_string(size) + " bytes cannot be allocated", errno);
+    throw systemFailure(codes::kUnsupportedPlatform, "a region of " + std::to_string(size) + " bytes cannot be allocated", errno);
   return fd;
 }
 
@@ -67,7 +67,7 @@ void checkSealed(int) {}  // POSIX shared memory there can be sized only once
 Region::Region(FileDescriptor fd, uint64_t size, bool writable) : fd_(std::move(fd)), size_(size) {
   void* address = ::mmap(nullptr, size, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd_.get(), 0);
   if (address == MAP_FAILED)
-    throw Failure(codes::kUnsupportedPlatform, "a region of " + std::to_string(size) + " bytes cannot be mapped", errno);
+    throw systemFailure(codes::kUnsupportedPlatform, "a region of " + std::to_string(size) + " bytes cannot be mapped", errno);
   data_ = static_cast<std::byte*>(address);
   RSM_CRASH_POINT("region.mapped");
 }

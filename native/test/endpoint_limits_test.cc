@@ -166,6 +166,48 @@ TEST("of too many handshakes at once the oldest goes; the newest is served") {
   silent[4].greet();  // a slow one that is still within the limit
 }
 
+TEST("silent handshakes do not use up maxConnections: the oldest goes for a new client, until all are clients") {
+  auto options = endpointOptions(true);
+  options.maxConnections = 3;
+  Service service(options);
+  service.form();
+  std::deque<RawPeer> silent;
+  for (int i = 0; i < 2; ++i) silent.emplace_back(service);
+  for (auto& peer : silent) peer.listen();
+  for (std::size_t i = 0; i < 2; ++i) {
+    service.connect(service.client);
+    CHECK_EQ(service.client.said.connected.size(), 2 + i);
+    for (auto& peer : silent) peer.listen();
+    CHECK(silent[i].ended);
+    CHECK_EQ(silent[i].refusal().code, std::string(codes::kBackpressure));
+    CHECK_EQ(silent[1].ended, i == 1);
+  }
+  service.connect(service.client);
+  CHECK_EQ(service.client.said.connected.size(), 3);
+  CHECK(has(service.client.said.closed.at(0).reason, "maxConnections (3)"));
+  RawPeer late(service);
+  late.listen();
+  CHECK(late.ended);
+  CHECK_EQ(service.server.endpoint.connections(), 3);
+}
+
+TEST("of a burst of clients beyond maxHandshakes none is sent away whose greeting has come") {
+  auto options = endpointOptions(true);
+  options.maxHandshakes = 3;
+  Service service(options);
+  std::deque<RawPeer> burst;
+  for (int i = 0; i < 20; ++i) {
+    burst.emplace_back(service);
+    if (i % 2 == 0) burst.back().socket.send(rsm::encodeHello(RawPeer::hello()));  // the server has not looked yet
+  }
+  for (auto& peer : burst) peer.listen();
+  for (std::size_t i = 0; i < burst.size(); ++i) {
+    CHECK_EQ(burst[i].ended, i % 2 == 1 && i < 14);  // of the silent ones the last three are left
+    if (i % 2 == 0) CHECK_EQ(burst[i].frames.at(0).kind, rsm::ControlKind::kWelcome);
+  }
+  CHECK_EQ(service.server.said.connected.size(), 11);  // the service's own client among them
+}
+
 TEST("a handshake that is not finished in time is refused; a greeted connection may stay silent for ever") {
   Service service;
   service.form();

@@ -1,6 +1,7 @@
 #include "region.hpp"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <csignal>
 
@@ -124,4 +125,23 @@ TEST("a region that the system has no room for is a failure that leaves nothing 
   const auto descriptors = check::openDescriptors();
   CHECK_THROWS(Failure, Region::allocate(uint64_t{1} << 62));
   CHECK(check::openDescriptors() == descriptors);
+}
+
+TEST("running out of descriptors or memory has a code of its own, and says what to raise") {
+  const auto codeUnder = [](auto resource, rlim_t limit, const char* advice) {
+    return check::exitCodeOf(check::inChild([&] {
+      ::signal(SIGXFSZ, SIG_IGN);  // as Node.js has it
+      const rlimit tight{limit, limit};
+      ::setrlimit(resource, &tight);
+      try {
+        rsm::Region::allocate(1 << 20);
+      } catch (const rsm::Failure& failure) {
+        const bool advises = std::string(failure.what()).find(advice) != std::string::npos;
+        return failure.code() == std::string(rsm::codes::kOutOfResources) && advises ? 0 : 1;
+      }
+      return 2;
+    }));
+  };
+  CHECK_EQ(codeUnder(RLIMIT_NOFILE, 3, "ulimit -n"), 0);
+  CHECK_EQ(codeUnder(RLIMIT_FSIZE, 4096, "ulimit -f"), 0);
 }

@@ -10,6 +10,7 @@ export type RsmErrorCode =
   | 'RSM_CORRUPT_SEGMENT'
   | 'RSM_INVALID_OPTIONS'
   | 'RSM_UNSUPPORTED_PLATFORM'
+  | 'RSM_OUT_OF_RESOURCES'
   | 'RSM_FABRIC_UNAVAILABLE';
 
 const BRAND = Symbol.for('nestjs-rsm.error');
