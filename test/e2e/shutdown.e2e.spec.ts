@@ -114,6 +114,29 @@ describe('drain()', () => {
     await draining;
   });
 
+  it('hands back a message whose fragments were still leaving before those that waited behind it', async () => {
+    const first = await startService('jobs', {
+      options: { gated: true, server: { concurrency: 1, segments: [{ partitionSize: 256, partitions: 16, spanFactor: 8 }] } },
+    });
+    const client = newClient();
+    await client.connect();
+    await lastValueFrom(client.emit('job', { n: 0 }));
+    await eventually(async () => expect((await first.call('state')).started).toEqual([0]));
+    // Nothing is read while it is stopped, so that it hears of its end with almost everything still to come.
+    first.signal('SIGSTOP');
+    const emits = [1, 2, 3].map((n) => lastValueFrom(client.emit('job', { n, filler: n === 1 ? 'x'.repeat(20_000_000) : '' })));
+    const second = await startService('jobs', { options: { server: { concurrency: 1 } } });
+    await eventually(() => expect(client.counters.connections).toBe(2));
+    const draining = first.call('drain');
+    first.signal('SIGCONT');
+    await Promise.all(emits);
+    await eventually(async () => expect((await second.call('state')).finished).toHaveLength(3));
+    expect((await second.call('state')).finished).toEqual([1, 2, 3]);
+    await first.call('openGate');
+    await draining;
+    expect((await first.call('state')).finished).toEqual([0]);
+  });
+
   it('ends after drainTimeout: the unfinished events are delivered again, pending requests fail', async () => {
     const first = await startService('jobs', { options: { gated: true, server: { concurrency: 1, drainTimeout: 300 } } });
     const client = newClient({ connectTimeout: 45_000, retryDelay: 0 });

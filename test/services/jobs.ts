@@ -36,7 +36,7 @@ function closeGate(): void {
 }
 
 async function work(job: { n: number; key?: string }, context: RsmContext): Promise<void> {
-  started.push({ ...job, attempt: context.getAttempt() });
+  started.push({ n: job.n, key: job.key, attempt: context.getAttempt() });
   await gate;
   if (delay > 0) await sleep(delay);
   finished.push(job.n);

@@ -45,7 +45,7 @@ function inOrder(history: History, server: ServerHistory, begun: Begun, against:
       // What came back from one instance is sent on together, in order; those with a key go where their key goes.
       const from = sources(server, event, delivery);
       const before = moved.get(event.key ?? '');
-      if (before !== undefined && before.event.n > event.n && onlyOneKilled(history, [...before.from, ...from])) {
+      if (before !== undefined && before.event.n > event.n && new Set([...before.from, ...from]).size === 1) {
         against(
           'order',
           event,
@@ -69,11 +69,6 @@ const SLACK = 2_000_000;
 /** The instances it may have come back from. */
 function sources(server: ServerHistory, { client, at }: SentEvent, delivery: Delivery): ReadonlySet<Gone> {
   return new Set(client.gone.filter((gone) => gone.identity !== server.identity && gone.at >= at && gone.at <= delivery.at + SLACK));
-}
-
-/** One that drains hands back over a while: what was still leaving comes after what had only been queued. One that was killed leaves all at once. */
-function onlyOneKilled({ servers }: History, from: readonly Gone[]): boolean {
-  return new Set(from).size === 1 && servers.some(({ identity, process }) => identity === from[0]!.identity && process.ended === 'killed');
 }
 
 /** The client lost another instance after it had sent `greatest`, and had sent the event before. */

@@ -60,7 +60,7 @@ export class PeerConnection implements Connection {
   /** Longer messages leave in fragments. Not known before segments are formed, when native takes nothing anyway. */
   private largestSpan = Infinity;
   /** The message whose fragments are leaving. */
-  private leaving: { readonly watcher: SendWatcher | undefined; readonly sequence: number } | undefined;
+  private long: { readonly watcher: SendWatcher | undefined; readonly sequence: number } | undefined;
   /** Of the message whose fragments had not all left when the connection ended. */
   private interrupted: SendWatcher | undefined;
   private ended = false;
@@ -86,6 +86,10 @@ export class PeerConnection implements Connection {
 
   get queuedMessages(): number {
     return this.queue.length;
+  }
+
+  get leaving(): boolean {
+    return this.long !== undefined && this.open;
   }
 
   get inFlight(): number {
@@ -179,7 +183,7 @@ export class PeerConnection implements Connection {
     clearImmediate(this.drainImmediate);
     this.drainImmediate = undefined;
     this.largestSpan = this.native.largestSpan(this.id) || Infinity;
-    if (this.leaving) {
+    if (this.long) {
       if (this.native.sending(this.id)) return;
       this.allLeft();
     }
@@ -210,7 +214,7 @@ export class PeerConnection implements Connection {
 
   /** Reports a release to the watcher of its message. */
   released(sequence: number, outcome: Outcome): SendWatcher | undefined {
-    if (this.leaving?.sequence === sequence) this.allLeft();
+    if (this.long?.sequence === sequence) this.allLeft();
     const watcher = this.watchers.get(sequence);
     const original = this.takeWatcher(sequence);
     watcher?.released?.(outcome);
@@ -219,9 +223,9 @@ export class PeerConnection implements Connection {
 
   /** The watcher of a message that the connection left unfinished: it has watchRelease, or was not told yet that the message is committed. */
   forget(sequence: number): SendWatcher | undefined {
-    if (this.leaving?.sequence !== sequence) return this.takeWatcher(sequence);
-    const { watcher } = this.leaving;
-    this.leaving = undefined;
+    if (this.long?.sequence !== sequence) return this.takeWatcher(sequence);
+    const { watcher } = this.long;
+    this.long = undefined;
     this.interrupted = watcher;
     this.takeWatcher(sequence);
     return watcher;
@@ -240,9 +244,9 @@ export class PeerConnection implements Connection {
   failRest(): void {
     const failed = this.queue.takeAll().map(({ watcher }) => watcher);
     // Nobody has taken over the message that was leaving: native was destroyed, or its sender waits in write().
-    if (this.leaving) failed.unshift(this.leaving.watcher);
+    if (this.long) failed.unshift(this.long.watcher);
     else if (this.interrupted instanceof Write) failed.unshift(this.interrupted);
-    this.leaving = this.interrupted = undefined;
+    this.long = this.interrupted = undefined;
     for (const sequence of this.watchers.keys()) this.takeWatcher(sequence);
     if (failed.length === 0 && this.flushWaiters.length === 0) return;
     const error = this.lost();
@@ -262,8 +266,8 @@ export class PeerConnection implements Connection {
 
   /** The last fragment has left: the message is committed. */
   private allLeft(): void {
-    const { watcher, sequence } = this.leaving!;
-    this.leaving = undefined;
+    const { watcher, sequence } = this.long!;
+    this.long = undefined;
     if (watcher?.committed) guard(() => watcher.committed!(sequence));
   }
 
@@ -323,7 +327,7 @@ export class PeerConnection implements Connection {
     counted: boolean,
   ): number {
     const { budget } = this.queue;
-    if (this.leaving) return 0;
+    if (this.long) return 0;
     if (counted) budget.force(size);
     else if (!budget.take(size)) throw this.full(size);
     let sequence = 0;
@@ -337,7 +341,7 @@ export class PeerConnection implements Connection {
     if (sequence === 0) return 0;
     this.watchers.set(sequence, new LongMessage(size, watcher, budget));
     if (!this.native.sending(this.id)) return sequence;
-    this.leaving = { watcher, sequence };
+    this.long = { watcher, sequence };
     return LEAVING;
   }
 

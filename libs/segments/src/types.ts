@@ -150,6 +150,8 @@ export interface Connection {
   readonly queuedMessages: number;
   /** Messages committed and not yet released by the peer. */
   readonly inFlight: number;
+  /** Of a message longer than the largest span, fragments are still to be committed. */
+  readonly leaving: boolean;
   /** Free for the layer above. */
 
   data: any;

@@ -134,7 +134,19 @@ export class Redelivery {
   }
 
   private armHandBack(instance: Instance): void {
-    instance.handBackTimer ??= setTimeout(() => this.handBack(instance), HAND_BACK_WINDOW);
+    if (instance.handBackTimer !== undefined) {
+      return;
+    }
+    // A long message of which fragments still leave comes back once it is there, and before what had been queued behind it.
+    const leaving = instance.connection.leaving;
+    instance.handBackTimer = setTimeout(() => {
+      instance.handBackTimer = undefined;
+      if (leaving || instance.connection.leaving) {
+        this.armHandBack(instance);
+      } else {
+        this.handBack(instance);
+      }
+    }, HAND_BACK_WINDOW);
   }
 
   private takeQueue(instance: Instance): void {
