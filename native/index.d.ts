@@ -86,8 +86,8 @@ export interface UnfinishedMessage {
 export interface NativeHandlers {
   /**
    * The first `count` rows of `endpoint.table` are filled with what arrived, in the order committed per connection. A row is 8 words:
-   * `[connection, delivery, lane, attempt, offset, length, owned, 0]`. Where `owned` is 0, the bytes are in `arena` at `offset`; else they are in
-   * `owned[owned - 1]`, which belongs to the callee. Arena and table are overwritten by the next call: copy or decode what is needed later.
+   * `[connection, delivery, lane, attempt, offset, length, owned, deferred]`. Where `owned` is 0, the bytes are in `arena` at `offset` (where `deferred` is 1
+   * only the first 2,048 of them, until load()); else they are in `owned[owned - 1]`, which belongs to the callee. Arena and table are overwritten by the next call: copy or decode what is needed later.
    * Deliveries of lanes 1 and 2 must be settled through the outbox; rows of lane 0 have the delivery 0xffffffff and need no settling.
    */
   onMessages(count: number, arena: Buffer, owned: Buffer[]): void;
@@ -108,6 +108,8 @@ export interface NativeHandlers {
    * `code` is `''` after an orderly end by this side, else `RSM_…` with the reason in words. `unfinished` is in commit order.
    */
   onClosed(connection: number, code: string, reason: string, unfinished: UnfinishedMessage[]): void;
+  /** A loan of this connection was collected as garbage and given back: its owner has neither sent it nor given it back. */
+  onLoanLost(connection: number): void;
   /** The peer hung up: sends fail from now on, what it had committed is still being delivered. onClosed follows. */
   onHangup(connection: number): void;
 }
@@ -158,6 +160,39 @@ export class NativeEndpoint {
    * @throws like send(); RangeError where the lengths exceed `packed`.
    */
   sendBatch(connection: number, lane: number, packed: Uint8Array, lengths: Uint32Array, first: number): number;
+
+  /**
+   * Takes partitions for a message of up to `length` bytes, to be filled in place.
+   * @returns the loan's number, above 0; 0 where there is no room now: onWritable follows; -1 where waiting would not help: longer than the largest span,
+   * only other loans in the way, or 4,096 of them.
+   * @throws as send().
+   */
+  lend(connection: number, length: number): number;
+  /**
+   * The first `length` bytes of a loan, no more than were asked for, as a Buffer over its partitions; call it once. Undefined where the runtime has no Buffers over
+   * foreign memory. A loan whose Buffer is collected without having been sent or returned is returned, and onLoanLost called.
+   */
+  lent(loan: number, length: number): Buffer | undefined;
+  /**
+   * Commits the first `length` bytes of a loan as one message, header included, which ends it: detach its Buffer at once. Partitions not reached are freed.
+   * @returns as send(); at 0 (fragments of another message are leaving) the loan stays, and onWritable does not follow.
+   * @throws NativeError `RSM_CONNECTION_LOST` (the loan stays, to be read), `RSM_INVALID_OPTIONS` for one that has ended.
+   */
+  commitLoan(loan: number, lane: number, flags: number, attempt: number, length: number): number;
+  /** Frees the partitions of a loan: detach its Buffer first. One that has ended is passed over. Never throws. */
+  returnLoan(loan: number): void;
+  /** From now on, messages of lanes 1 and 2 with at least `bytes` bytes (at least 2,048) in one span are delivered without their copy. 0xffffffff: none, as at first. */
+  deferCopies(bytes: number): void;
+  /**
+   * Completes the copy of a deferred message in the arena; `offset` as in its row. Inside onMessages only. False where the delivery is over. A message that is as long as
+   * `ownFrom` is copied whole into a Buffer of its own, which is returned.
+   */
+  load(delivery: number, offset: number): boolean | Buffer;
+  /**
+   * Bytes [start, end) of a delivered message as a Buffer over its partitions, for peers that are trusted: they may write there, and so may whoever has the Buffer.
+   * Detach it before the delivery is released. Undefined where the delivery is over, came in fragments, or the runtime has no such Buffers.
+   */
+  view(delivery: number, start: number, end: number): Buffer | undefined;
 
   /** Makes a loop turn come soon, in which the outbox is taken. Needed after writing to the outbox outside onMessages. */
   schedule(): void;
@@ -251,6 +286,9 @@ export interface DirectoryRow {
   /** Bytes of the message, in the row of its first partition. */
   length: number;
 }
+
+/** Takes the memory away from a Buffer (and from all that share its ArrayBuffer): they have 0 bytes from now on. */
+export function detach(buffer: Uint8Array): void;
 
 /** How a message ended: handled; its handler failed; refused, deliver it again; given back before its handler began. */
 export const outcomes: { readonly done: 1; readonly failed: 2; readonly nack: 3; readonly returned: 4 };

@@ -28,19 +28,28 @@ function unsupported(reason, cause) {
 }
 
 /** Importing works everywhere, so that an app can choose its transport by platform; the first endpoint says what is wrong. */
-function endpointClass() {
+function loadOrExplain() {
   try {
-    return load().NativeEndpoint;
+    return load();
   } catch (error) {
-    return class NativeEndpoint {
-      constructor() {
-        throw error;
-      }
+    const fail = () => {
+      throw error;
+    };
+    return {
+      NativeEndpoint: class NativeEndpoint {
+        constructor() {
+          fail();
+        }
+      },
+      detach: fail,
     };
   }
 }
 
+const loaded = loadOrExplain();
+
 // One assignment per name: that is what lets an ES module import them by name.
-exports.NativeEndpoint = endpointClass();
+exports.NativeEndpoint = loaded.NativeEndpoint;
+exports.detach = loaded.detach;
 exports.outcomes = Object.freeze({ done: 1, failed: 2, nack: 3, returned: 4 });
 exports.ops = Object.freeze({ releaseOnly: 16, finishOnly: 32 });

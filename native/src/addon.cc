@@ -10,7 +10,6 @@ namespace rsm::addon {
 namespace {
 
 constexpr std::size_t kHeaderBytes = 64 * 1024;
-constexpr uint32_t kFlagWatched = 1;
 /// Text up to this length is encoded with room for its longest encoding; beyond, its length in bytes is counted first.
 constexpr std::size_t kUncounted = 256 * 1024;
 
@@ -27,6 +26,13 @@ Napi::Function NativeEndpoint::define(Napi::Env env) {
                          InstanceMethod<&NativeEndpoint::connect>("connect"),
                          InstanceMethod<&NativeEndpoint::send>("send"),
                          InstanceMethod<&NativeEndpoint::sendBatch>("sendBatch"),
+                         InstanceMethod<&NativeEndpoint::lend>("lend"),
+                         InstanceMethod<&NativeEndpoint::lent>("lent"),
+                         InstanceMethod<&NativeEndpoint::commitLoan>("commitLoan"),
+                         InstanceMethod<&NativeEndpoint::returnLoan>("returnLoan"),
+                         InstanceMethod<&NativeEndpoint::deferCopies>("deferCopies"),
+                         InstanceMethod<&NativeEndpoint::load>("load"),
+                         InstanceMethod<&NativeEndpoint::view>("view"),
                          InstanceMethod<&NativeEndpoint::schedule>("schedule"),
                          InstanceMethod<&NativeEndpoint::flush>("flush"),
                          InstanceMethod<&NativeEndpoint::start>("start"),
@@ -207,6 +213,7 @@ namespace {
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("NativeEndpoint", rsm::addon::NativeEndpoint::define(env));
+  exports.Set("detach", Napi::Function::New<rsm::addon::detach>(env, "detach"));
   return exports;
 }
 

@@ -15,6 +15,8 @@ namespace rsm::addon {
 
 /// Settlements that the outbox holds; index.d.ts says the same.
 inline constexpr uint32_t kOutboxPairs = 4095;
+/// Flag of send() and commitLoan(): report the release.
+inline constexpr uint32_t kFlagWatched = 1;
 
 /// The loop and the endpoint on it. Shared, so that a callback that destroys the JavaScript object still stands on firm ground.
 struct Core {
@@ -41,6 +43,7 @@ class NativeEndpoint final : public Napi::ObjectWrap<NativeEndpoint>, public End
   void onReleases(std::vector<Report>& reports) override;
   void onNotice(uint32_t id, uint32_t code) override;
   void onHangup(uint32_t id) override;
+  void onLoanLost(uint32_t id) override;
   void onClosed(uint32_t id, const char* code, const std::string& reason, std::vector<UnfinishedMessage>& unfinished) override;
   void takeOutbox() override;
 
@@ -54,6 +57,15 @@ class NativeEndpoint final : public Napi::ObjectWrap<NativeEndpoint>, public End
   Napi::Value connect(const Napi::CallbackInfo& info);
   Napi::Value send(const Napi::CallbackInfo& info);
   Napi::Value sendBatch(const Napi::CallbackInfo& info);
+  // addon_loans.cc
+  Napi::Value lend(const Napi::CallbackInfo& info);
+  Napi::Value lent(const Napi::CallbackInfo& info);
+  Napi::Value commitLoan(const Napi::CallbackInfo& info);
+  void returnLoan(const Napi::CallbackInfo& info);
+  void deferCopies(const Napi::CallbackInfo& info);
+  Napi::Value load(const Napi::CallbackInfo& info);
+  Napi::Value view(const Napi::CallbackInfo& info);
+
   void schedule(const Napi::CallbackInfo&);
   void flush(const Napi::CallbackInfo&);
   void start(const Napi::CallbackInfo& info);
@@ -117,5 +129,8 @@ class NativeEndpoint final : public Napi::ObjectWrap<NativeEndpoint>, public End
   std::shared_ptr<BytesPool> pool_ = std::make_shared<BytesPool>();
   Bytes text_;
 };
+
+/// detach(buffer): whoever still holds it finds 0 bytes.
+void detach(const Napi::CallbackInfo& info);
 
 }  // namespace rsm::addon

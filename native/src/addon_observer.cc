@@ -82,6 +82,10 @@ void NativeEndpoint::onHangup(uint32_t id) {
   call([&] { invoke("onHangup", {Napi::Number::New(env_, id)}); });
 }
 
+void NativeEndpoint::onLoanLost(uint32_t id) {
+  call([&] { invoke("onLoanLost", {Napi::Number::New(env_, id)}); });
+}
+
 void NativeEndpoint::onClosed(uint32_t id, const char* code, const std::string& reason, std::vector<UnfinishedMessage>& unfinished) {
   call([&] {
     const auto list = Napi::Array::New(env_, unfinished.size());

@@ -55,8 +55,9 @@ class Connection {
   std::vector<FileDescriptor> registeredDescriptors;  ///< listener: passed with the client's registration
   Region formingTarget;   ///< connector: allocated, not yet used
   Region formingRelease;  ///< connector: of the channel to the server
-  std::unique_ptr<SourceChannel> source;
-  std::unique_ptr<TargetChannel> target;
+  // Shared with loans and views, whose memory stays mapped after the connection has ended.
+  std::shared_ptr<SourceChannel> source;
+  std::shared_ptr<TargetChannel> target;
   uint64_t reserved = 0;  ///< bytes of both regions that this process allocated or mapped
 
   // Scheduling.

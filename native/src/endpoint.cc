@@ -47,10 +47,15 @@ Endpoint::~Endpoint() { destroy(); }
 
 const Connection* Endpoint::find(uint32_t id) const { return id < slots_.size() ? slots_[id].get() : nullptr; }
 
-SendResult Endpoint::send(uint32_t id, const MessageParts& message, const SendOptions& options) {
+Connection& Endpoint::sendable(uint32_t id) {
   Connection* c = get(id);
   if (!c || !c->open() || c->state == Connection::State::kGreeting)
     throw Failure(codes::kConnectionLost, "the connection is closed");
+  return *c;
+}
+
+SendResult Endpoint::send(uint32_t id, const MessageParts& message, const SendOptions& options) {
+  Connection* c = &sendable(id);
   if (message.length() > c->peer.maxMessageSize)
     return {SendStatus::kTooLarge};
   if (!c->formed()) {
@@ -75,16 +80,20 @@ SendResult Endpoint::send(uint32_t id, const MessageParts& message, const SendOp
     return result;
   }
   if (result.status == SendStatus::kTooLarge) return result;
+  committed(*c, message.length(), options.watched);
+  return result;
+}
+
+void Endpoint::committed(Connection& c, uint64_t length, bool watched) {
   ++counters_.messagesSent;
-  counters_.bytesSent += message.length();
-  c->ringForCommits();
+  counters_.bytesSent += length;
+  c.ringForCommits();
   sent_ = true;
-  if (c->source->sending()) c->wantsRoom = true;  // onWritable() tells when all its fragments have left
-  if (window_.length() > 0 || options.watched || c->source->sending()) {
-    activate(*c);
+  if (c.source->sending()) c.wantsRoom = true;  // onWritable() tells when all its fragments have left
+  if (window_.length() > 0 || watched || c.source->sending()) {
+    activate(c);
     startPolling();
   }
-  return result;
 }
 
 void Endpoint::activate(Connection& c) {
@@ -119,7 +128,7 @@ std::size_t Endpoint::poll(Connection& c) {
   }
   const std::size_t releases = takeReleases(c);
   if (c.source->sending() && c.source->pump()) c.ringForCommits();
-  if (c.wantsRoom && !c.source->sending() && (releases || c.source->inFlight() == 0)) roomList_.push_back(c.id);
+  if (c.wantsRoom && !c.source->sending() && (releases || c.source->idle())) roomList_.push_back(c.id);
   if (!c.target->corrupt().empty()) fail(c, codes::kCorruptSegment, c.target->corrupt());
   else if (!c.source->corrupt().empty()) fail(c, codes::kCorruptSegment, c.source->corrupt());
   return work + releases;
@@ -161,6 +170,7 @@ void Endpoint::turn() {
   }
   if (!destroyed_) reportReleases();
   if (!destroyed_) reportRoom();
+  if (!destroyed_ && !lostLoans_.empty()) reportLostLoans();
   if (!destroyed_) flushReleases();
   if (!destroyed_) finishEnded();
   inTurn_ = false;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -58,7 +59,8 @@ class EndpointObserver {
   virtual BatchSpace growArena(std::size_t size) = 0;
   /// Empty, with room for `size` bytes: comes back filled in `owned`.
   virtual Bytes ownMemory(std::size_t size) = 0;
-  /// `count` rows are filled; row: connection, delivery, lane, attempt, offset, length, owned (index + 1 into `owned`), 0.
+  /// `count` rows are filled; row: connection, delivery, lane, attempt, offset, length, owned (index + 1 into `owned`), deferred (1: only the first
+  /// kPeek bytes were copied, see load()).
   virtual void onMessages(uint32_t count, std::vector<Bytes>& owned) = 0;
   virtual void onConnection(uint32_t connection, const Peer& peer) = 0;
   virtual void onWritable(uint32_t connection) = 0;
@@ -66,6 +68,8 @@ class EndpointObserver {
   virtual void onNotice(uint32_t connection, uint32_t code) = 0;
   virtual void onHangup(uint32_t connection) = 0;
   virtual void onClosed(uint32_t connection, const char* code, const std::string& reason, std::vector<UnfinishedMessage>& unfinished) = 0;
+  /// A loan of a connection was given back because nobody could have ended it any more.
+  virtual void onLoanLost(uint32_t connection) = 0;
   /// The settlements that the layer above has written down since: it calls settle() for each.
   virtual void takeOutbox() = 0;
 };
@@ -94,6 +98,26 @@ class Endpoint {
   static constexpr uint32_t kNoDelivery = 0xffffffffu;
   static constexpr uint32_t kReleaseOnly = 16;
   static constexpr uint32_t kFinishOnly = 32;
+  /// What is copied at once of a message whose copy is deferred.
+  static constexpr uint32_t kPeek = 2048;
+  /// Loans at once; further ones are kUnable.
+  static constexpr uint32_t kMaxLoans = 4096;
+
+  struct LendResult {
+    LendStatus status;
+    uint64_t number = 0;  ///< of the loan, from 1; never used again
+  };
+  /// What a loan's bytes stand in. The memory stays mapped for as long as `keeper` is held.
+  struct LentMemory {
+    std::byte* data = nullptr;
+    std::shared_ptr<SourceChannel> keeper;
+  };
+  /// A delivered message in its partitions, to be read and written in place. The memory stays mapped for as long as `keeper` is held.
+  struct View {
+    std::byte* data = nullptr;
+    uint32_t length = 0;
+    std::shared_ptr<TargetChannel> keeper;
+  };
 
   /// Throws RSM_INVALID_OPTIONS for a geometry that cannot be.
   Endpoint(EndpointOptions options, Loop& loop, EndpointObserver& observer);
@@ -108,6 +132,25 @@ class Endpoint {
   /// Takes one settlement: an outcome (release and give the credit back), kReleaseOnly | outcome, or kFinishOnly.
   void settle(uint32_t delivery, uint32_t operation);
   void start(uint32_t delivery, bool started);
+
+  // endpoint_loans.cc
+  /// Partitions for a message of up to `length` bytes, to be filled in place. kNoRoom: onWritable() follows. Throws RSM_CONNECTION_LOST.
+  LendResult lend(uint32_t connection, uint64_t length);
+  /// Empty for a loan that has ended.
+  LentMemory lent(uint64_t loan) const;
+  /// Commits the first `length` bytes of a loan, which ends it. kNoRoom: not now. Throws RSM_CONNECTION_LOST where its connection has ended; the loan stays then.
+  SendResult commitLoan(uint64_t loan, uint64_t length, const SendOptions& options);
+  /// Frees the partitions of a loan. One that has ended is passed over. `lost`: nobody can end it any more; onLoanLost() follows.
+  void returnLoan(uint64_t loan, bool lost = false);
+  /// Messages of lanes 1 and 2 with at least `bytes` bytes (at least kPeek) in one span are delivered without their copy; UINT32_MAX: none.
+  void deferCopies(uint32_t bytes) { deferFrom_ = std::max(bytes, kPeek); }
+  /// Completes the copy of a deferred message into the arena at `to`; false where the delivery is over.
+  bool load(uint32_t delivery, std::byte* to) const;
+  /// Copies a whole deferred message into memory of its own. Nothing where it is shorter than `ownFrom`, or the delivery is over.
+  std::optional<Bytes> loadOwn(uint32_t delivery) const;
+  /// Empty where the delivery is over, was released, or its message is not in one span.
+  View view(uint32_t delivery);
+
   /// A turn of the loop comes soon.
   void schedule();
   /// Takes the outbox and rings whoever waits for it.
@@ -131,6 +174,12 @@ class Endpoint {
   uint32_t connections() const { return live_; }
 
  private:
+  struct Loan {
+    uint64_t number = 0;  ///< 0: none
+    uint32_t connection = 0;
+    Room room{};
+    std::shared_ptr<SourceChannel> source;
+  };
   struct Delivery {
     uint32_t connection;
     Reference reference;
@@ -145,6 +194,8 @@ class Endpoint {
   /// Takes what the peer released; what is to be heard of waits for reportReleases(). Returns how many records were read.
   std::size_t takeReleases(Connection& c);
   void activate(Connection& c);
+  void committed(Connection& c, uint64_t length, bool watched);
+  Connection& sendable(uint32_t connection);
   void enqueue(Connection& c);
   void reportReleases();
   void reportRoom();
@@ -155,6 +206,14 @@ class Endpoint {
 #if defined(RSM_WAKE_CHECKS)
   void scheduleWakeCheck();
 #endif
+
+  // endpoint_loans.cc
+  /// Null for one that has ended.
+  const Loan* findLoan(uint64_t number) const;
+  void endLoan(uint64_t number);
+  void reportLostLoans();
+  /// Null where the delivery is over.
+  const std::byte* heldPayload(uint32_t delivery) const;
 
   // endpoint_delivery.cc: batches, assembly, releases
   int nextLane(const Connection& c) const;
@@ -229,6 +288,11 @@ class Endpoint {
   std::vector<Delivery> deliveries_;
   std::vector<uint32_t> freeDeliveries_;
   std::size_t nextPending_ = 0;
+  std::vector<Loan> loans_;
+  std::vector<uint32_t> freeLoans_;
+  std::vector<uint32_t> lostLoans_;  ///< their connections
+  uint64_t loansEver_ = 0;
+  uint32_t deferFrom_ = UINT32_MAX;
 
   uint32_t eventCredit_;
   uint64_t incarnation_;

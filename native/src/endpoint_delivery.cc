@@ -44,6 +44,7 @@ uint32_t Endpoint::fillBatch(std::vector<Bytes>& owned, bool& more) {
       if (lane < 0) break;
       const Reference reference = c.lanes[static_cast<std::size_t>(lane)].front();
       uint32_t* row = space.rows + rows * BatchSpace::kRowWords;
+      const bool deferred = !reference.fragment() && reference.length >= deferFrom_ && reference.lane != kLaneImmediate;
       const std::size_t assembled = reference.fragment() ? c.assemblies[lane].size() : 0;
       if (assembled + reference.length > options_.maxMessageSize) {
         fail(c, codes::kCorruptSegment, "it sent a message longer than maxMessageSize, " + std::to_string(options_.maxMessageSize) + " bytes");
@@ -56,7 +57,7 @@ uint32_t Endpoint::fillBatch(std::vector<Bytes>& owned, bool& more) {
         reserved_ -= row[5];
         owned.push_back(std::exchange(c.assemblies[lane], {}));
         row[6] = static_cast<uint32_t>(owned.size());
-      } else if (reference.length >= options_.ownFrom) {
+      } else if (reference.length >= options_.ownFrom && !deferred) {
         const std::byte* from = c.target->payload(reference);
         Bytes memory = observer_.ownMemory(reference.length);
         memory.assign(from, from + reference.length);
@@ -73,7 +74,7 @@ uint32_t Endpoint::fillBatch(std::vector<Bytes>& owned, bool& more) {
           space = observer_.growArena(reference.length);
           row = space.rows;
         }
-        std::memcpy(space.arena + used, c.target->payload(reference), reference.length);
+        std::memcpy(space.arena + used, c.target->payload(reference), deferred ? kPeek : reference.length);
         row[4] = static_cast<uint32_t>(used);
         row[5] = reference.length;
         row[6] = 0;
@@ -84,7 +85,7 @@ uint32_t Endpoint::fillBatch(std::vector<Bytes>& owned, bool& more) {
       row[1] = deliver(c, reference);
       row[2] = reference.lane;
       row[3] = reference.attempt;
-      row[7] = 0;
+      row[7] = deferred;
       bytes += row[5];
       counters_.bytesReceived += row[5];
       ++rows;

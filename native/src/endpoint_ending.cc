@@ -155,6 +155,7 @@ void Endpoint::destroy() {
   RSM_CRASH_POINT("destroy.done");
   active_.clear();
   pending_.clear();
+  loans_.clear();
 }
 
 }  // namespace rsm

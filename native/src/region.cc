@@ -99,6 +99,11 @@ Region& Region::operator=(Region&& other) noexcept {
   return *this;
 }
 
+void Region::allowWrites(uint64_t offset) {
+  if (::mprotect(data_ + offset, size_ - offset, PROT_READ | PROT_WRITE) != 0)
+    throw Failure(codes::kUnsupportedPlatform, "a region cannot be made writable for views", errno);
+}
+
 Region::~Region() { unmap(); }
 
 void Region::unmap() {

@@ -23,6 +23,9 @@ class Region {
   Region& operator=(Region&& other) noexcept;
   ~Region();
 
+  /// Lets the owner write from `offset` (a multiple of the page size) on, for views that are handed out: what JavaScript gets cannot be read-only.
+  void allowWrites(uint64_t offset);
+
   std::byte* data() const { return data_; }
   uint64_t size() const { return size_; }
   int fd() const { return fd_.get(); }

@@ -81,7 +81,11 @@ uint64_t SourceChannel::commit(const MessageParts& message, uint64_t from, uint6
   std::byte* to = partition(room.group, room.first);
   message.copy(from, length, to);
   RSM_CRASH_POINT("payload.copied");
-  toTarget_->written(static_cast<uint64_t>(to - toTarget_->image()), length);
+  return publish(length, room, mark, options);
+}
+
+uint64_t SourceChannel::publish(uint64_t length, const Room& room, uint8_t mark, const SendOptions& options) {
+  toTarget_->written(static_cast<uint64_t>(partition(room.group, room.first) - toTarget_->image()), length);
   writeEntries(room, length, mark, options);
 
   const uint64_t sequence = nextSequence_++;
@@ -255,7 +259,7 @@ std::vector<UnfinishedMessage> SourceChannel::unfinished() const {
 }
 
 bool SourceChannel::trim() {
-  if (inFlight_ != 0 || !touched_) return false;
+  if (!idle() || !touched_) return false;
   for (const auto& s : layout_.segments) toTarget_->discard(s.offset, s.length);
   touched_ = false;
   return true;

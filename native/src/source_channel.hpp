@@ -40,6 +40,16 @@ struct SendResult {
   uint64_t sequence = 0;
 };
 
+/// Contiguous partitions of one group.
+struct Room {
+  uint32_t group;
+  uint32_t first;
+  uint32_t count;
+};
+
+/// kUnable: waiting would not help, for what is asked exceeds the largest span, or only other loans are in the way.
+enum class LendStatus { kLent, kNoRoom, kTooLarge, kUnable };
+
 /// What became of a message that was watched, or that did not end `done`.
 struct ReleasedMessage {
   uint64_t sequence;
@@ -78,6 +88,18 @@ class SourceChannel {
   /// Fragments are still to be committed.
   bool sending() const { return fragmented_ != nullptr; }
 
+  // source_loans.cc: partitions that are filled in place. A loan has no sequence before it is committed.
+  /// Takes partitions for a message of up to `length` bytes. They stay taken until commitLoan() or returnLoan().
+  LendStatus lend(uint64_t length, Room& room);
+  /// Commits the first `length` bytes of what was lent as a message, and frees the partitions it does not reach. kNoRoom: fragments of
+  /// another message are leaving, between which nothing may come; the loan stays.
+  SendResult commitLoan(const Room& room, uint64_t length, const SendOptions& options);
+  void returnLoan(const Room& room);
+  /// The lent partitions themselves.
+  std::byte* lent(const Room& room) const { return partition(room.group, room.first); }
+  /// Nothing is in flight and nothing is lent: every partition is free.
+  bool idle() const { return inFlight_ == 0 && lent_ == 0; }
+
   /// After commits: true if the receiver sleeps and must be rung. Each sleep is rung once. [C]
   bool receiverWantsBell();
 
@@ -115,14 +137,10 @@ class SourceChannel {
     SendOptions options;
   };
 
-  struct Room {
-    uint32_t group;
-    uint32_t first;
-    uint32_t count;
-  };
-
   bool findRoom(uint64_t length, Room& room);
   uint64_t commit(const MessageParts& message, uint64_t from, uint64_t length, const Room& room, uint8_t mark, const SendOptions& options);
+  /// The rest of a commit, once the bytes stand in their partitions.
+  uint64_t publish(uint64_t length, const Room& room, uint8_t mark, const SendOptions& options);
   void writeEntries(const Room& room, uint64_t length, uint8_t mark, const SendOptions& options);
   std::vector<std::byte> bytesOf(const InFlight& row, uint32_t cell) const;
   std::byte* partition(uint32_t group, uint32_t first) const;
@@ -141,6 +159,7 @@ class SourceChannel {
   uint64_t nextRelease_ = 0;
   uint64_t inFlight_ = 0;
   uint64_t watched_ = 0;
+  uint64_t lent_ = 0;  ///< partitions
   uint32_t waitGeneration_ = 0;
   bool armed_ = false;
   uint32_t rungGeneration_ = 0;  ///< the receiver's last sleep that was rung

@@ -83,6 +83,14 @@ const std::byte* TargetChannel::payload(const Reference& reference) const {
   return target_.data() + s.offset + uint64_t{reference.cell - layout_.firstCell[reference.group]} * s.geometry.partitionSize;
 }
 
+std::byte* TargetChannel::view(const Reference& reference) {
+  if (!writable_) {
+    target_.allowWrites(layout_.segments.front().offset);
+    writable_ = true;
+  }
+  return const_cast<std::byte*>(payload(reference));
+}
+
 void TargetChannel::release(const Reference& reference, layout::Outcome outcome) {
   const uint32_t count = partitionsOf(reference);
   received_[reference.group].held -= count;

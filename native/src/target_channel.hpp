@@ -55,6 +55,9 @@ class TargetChannel {
   /// The span's bytes in the target segment: the sender can still change them, so they are copied before anything decodes them.
   const std::byte* payload(const Reference& reference) const;
 
+  /// The same for a view that is handed out: JavaScript may write there, into what the sender would deliver again.
+  std::byte* view(const Reference& reference);
+
   /// Tells the sender that the span is finished. It must have been read and not released before.
   void release(const Reference& reference, layout::Outcome outcome);
   /// Says (or takes back) that a handler of the message begins.
@@ -107,6 +110,7 @@ class TargetChannel {
   uint32_t heldPartitions_ = 0;
   uint32_t sleepGeneration_ = 0;
   bool armed_ = false;
+  bool writable_ = false;  ///< its partitions are, for views
   uint32_t rungGeneration_ = 0;  ///< the sender's last wait that was rung
   std::string corrupt_;
 };

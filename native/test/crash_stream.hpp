@@ -180,7 +180,7 @@ class Sender {
     const std::string payload = pattern(lengthOf(n), n);
     const rsm::MessageParts parts{reinterpret_cast<const std::byte*>(header.data()), header.size(),
                                   reinterpret_cast<const std::byte*>(payload.data()), payload.size()};
-    const rsm::SendResult result = node_.endpoint.send(connection_, parts, {laneOf(n), 1, true});
+    const rsm::SendResult result = n % 6 == 1 ? sendLoan(parts, n) : node_.endpoint.send(connection_, parts, {laneOf(n), 1, true});
     if (result.status == rsm::SendStatus::kNoRoom) {
       writable_ = false;
       return;
@@ -198,6 +198,17 @@ class Sender {
     }
   }
 
+  /// In place, with one loan given back before, and one that is out for as long as the connection lasts.
+  rsm::SendResult sendLoan(const rsm::MessageParts& parts, uint32_t n) {
+    node_.endpoint.returnLoan(node_.endpoint.lend(connection_, 100).number);
+    if (!kept_) kept_ = node_.endpoint.lend(connection_, 64).number;
+    const auto loan = node_.endpoint.lend(connection_, parts.length() + 40);
+    if (loan.status == rsm::LendStatus::kNoRoom) return {rsm::SendStatus::kNoRoom};
+    if (loan.status == rsm::LendStatus::kUnable) return node_.endpoint.send(connection_, parts, {laneOf(n), 1, true});
+    parts.copy(0, parts.length(), node_.endpoint.lent(loan.number).data);
+    return node_.endpoint.commitLoan(loan.number, parts.length(), {laneOf(n), 1, true});
+  }
+
   void closeHalfway() {
     for (int i = 0; i < 100; ++i) {
       const rsm::Connection* c = node_.endpoint.find(connection_);
@@ -205,6 +216,7 @@ class Sender {
       node_.loop.iterate(1);
       if (connection_ == kNone) return;
     }
+    node_.endpoint.returnLoan(std::exchange(kept_, 0));
     node_.endpoint.trim();
     closing_ = true;
     node_.endpoint.close(connection_);
@@ -257,6 +269,7 @@ class Sender {
     if (!outstanding_.empty()) l.fail(named("neither released nor unfinished: message", outstanding_.begin()->second));
     queue_.insert(queue_.begin(), again.begin(), again.end());
     if (closing_) l.halfClosed = 1;
+    node_.endpoint.returnLoan(std::exchange(kept_, 0));
     connection_ = fragmenting_ = kNone;
     paused_ = false;
   }
@@ -267,6 +280,7 @@ class Sender {
   std::deque<uint32_t> queue_;
   std::map<uint64_t, uint32_t> outstanding_;
   uint32_t connection_ = kNone, stray_ = kNone, fragmenting_ = kNone;
+  uint64_t kept_ = 0;  ///< a loan
   bool opened_ = false, writable_ = false, closing_ = false, paused_ = false, strayOpened_ = false;
 };
 

@@ -36,6 +36,7 @@ struct Recorder final : rsm::EndpointObserver {
   std::vector<rsm::Report> reports;
   std::vector<std::pair<uint32_t, uint32_t>> notices;
   std::vector<uint32_t> hangups;
+  std::vector<uint32_t> lostLoans;
   std::vector<Closed> closed;
   std::vector<std::string> calls;  ///< the names of all callbacks in their order
   std::deque<std::pair<uint32_t, uint32_t>> outbox;
@@ -83,6 +84,10 @@ struct Recorder final : rsm::EndpointObserver {
   void onNotice(uint32_t connection, uint32_t code) override {
     notices.push_back({connection, code});
     called("notice");
+  }
+  void onLoanLost(uint32_t connection) override {
+    lostLoans.push_back(connection);
+    called("loanLost");
   }
   void onHangup(uint32_t connection) override {
     hangups.push_back(connection);

@@ -2,12 +2,17 @@ import { describe, expect, it } from '@jest/globals';
 import { ReceivedBatch } from './batch.js';
 import type { Connection } from './types.js';
 
+function unexpected(): never {
+  throw new Error('No copy is deferred here.');
+}
+const NOTHING_DEFERRED = { load: unexpected, view: unexpected };
+
 describe('ReceivedBatch', () => {
   it('reads rows of the shared arena and rows with a Buffer of their own', () => {
     const connection = { id: 3 } as Connection;
     const table = new Uint32Array(256 * 8);
     table.set([3, 41, 1, 0, 2, 3, 0, 0, 3, 42, 2, 5, 0, 4, 1, 0]);
-    const batch = new ReceivedBatch(table, [undefined, undefined, undefined, connection]);
+    const batch = new ReceivedBatch(table, [undefined, undefined, undefined, connection], NOTHING_DEFERRED, new Map());
     const arena = Buffer.from('xxabcxx');
     batch.fill(2, arena, [Buffer.from('long')]);
 
@@ -26,7 +31,7 @@ describe('ReceivedBatch', () => {
     const table = new Uint32Array(8);
     table[5] = 3;
     const arena = Buffer.from('abc');
-    const batch = new ReceivedBatch(table, []);
+    const batch = new ReceivedBatch(table, [], NOTHING_DEFERRED, new Map());
     batch.fill(1, arena, []);
     const copy = batch.copy(0);
     arena.fill('z');

@@ -1,9 +1,11 @@
 import { codeOf, fromNative, guard, RsmError } from './errors.js';
 import { Lane, type Outcome } from './lanes.js';
 import type { NativeEndpoint } from './native.js';
+import { type Lender, PartitionLoan } from './loan.js';
 import type { QueueBudget } from './queue-budget.js';
 import { SendQueue } from './send-queue.js';
-import type { Connection, Peer, QueuedMessage, SendWatcher } from './types.js';
+import { checkInteger } from './options.js';
+import type { Loan, Peer, QueuedMessage, SendWatcher } from './types.js';
 
 /** send() flag: report the release. */
 const WATCH = 1;
@@ -46,7 +48,7 @@ class Write implements SendWatcher {
 }
 
 /** A connection as its endpoint drives it; users see the interface Connection. */
-export class PeerConnection implements Connection {
+export class PeerConnection implements Lender {
   data: unknown = undefined;
   draining = false;
   open = true;
@@ -98,7 +100,7 @@ export class PeerConnection implements Connection {
 
   send(lane: Lane, headerLength: number, payload?: string | Uint8Array, watcher?: SendWatcher, attempt = 0): number {
     this.checkSize(headerLength, payload);
-    if (this.queue.length === 0) {
+    if (this.queue.idle) {
       const sequence = this.commit(lane, headerLength, payload, watcher, attempt, false);
       if (sequence > 0) return sequence;
       if (sequence === LEAVING) return 0;
@@ -133,7 +135,7 @@ export class PeerConnection implements Connection {
     for (const payload of payloads) this.checkSize(0, payload);
     const { packed, lengths } = pack(payloads);
     for (let sent = 0; sent < payloads.length;) {
-      if (this.queue.length === 0) sent += this.commitBatch(lane, packed, lengths, sent);
+      if (this.queue.idle) sent += this.commitBatch(lane, packed, lengths, sent);
       if (sent < payloads.length) await this.write(payloads[sent++]!, lane);
     }
   }
@@ -151,7 +153,31 @@ export class PeerConnection implements Connection {
         `The lengths of this batch add up to ${total} bytes, but ${packed.length} are packed: pass one length a message.`,
       );
     }
-    return this.queue.length === 0 ? this.commitBatch(lane, packed, lengths, first) : 0;
+    return this.queue.idle ? this.commitBatch(lane, packed, lengths, first) : 0;
+  }
+
+  async loan(size: number): Promise<Loan> {
+    checkInteger('size', size, 1, Number.MAX_SAFE_INTEGER, 1);
+    this.checkSize(size, undefined);
+    const loan = this.queue.idle ? this.lend(size) : undefined;
+    if (loan) return loan;
+    if (!this.open) throw this.lost();
+    return new Promise<Loan>((resolve, reject) => this.queue.pushLoan({ size, ahead: this.queue.length, resolve, reject }));
+  }
+
+  /** See Lender. */
+  commitLoan(loan: number, length: number, lane: Lane, watcher: SendWatcher | undefined, attempt: number): number {
+    if (!this.open) throw this.lost();
+    if (!this.queue.idle) return 0;
+    const watch = watcher !== undefined && watcher.watchRelease === true;
+    let sequence: number;
+    try {
+      sequence = this.native.commitLoan(loan, lane, watch ? WATCH : 0, attempt, length);
+    } catch (error) {
+      throw fromNative(error, this.describe());
+    }
+    if (watch && sequence > 0) this.watchers.set(sequence, watcher);
+    return sequence;
   }
 
   flushed(): Promise<void> {
@@ -188,12 +214,16 @@ export class PeerConnection implements Connection {
       this.allLeft();
     }
     for (let sent = 0; this.open; sent++) {
-      const message = this.queue.first();
-      if (!message) return;
       if (sent === DRAIN_LIMIT) {
         this.drainImmediate = setImmediate(() => this.drain());
         return;
       }
+      if (this.queue.firstLoan()) {
+        if (!this.serveLoan()) return;
+        continue;
+      }
+      const message = this.queue.first();
+      if (!message) return;
       let sequence: number;
       try {
         sequence = this.commit(message.lane, 0, message.bytes, message.watcher, message.attempt, true);
@@ -242,6 +272,7 @@ export class PeerConnection implements Connection {
 
   /** After the owner's last chance to take the queue: fails what is left in it. */
   failRest(): void {
+    for (const { reject } of this.queue.takeLoans()) reject(this.lost());
     const failed = this.queue.takeAll().map(({ watcher }) => watcher);
     // Nobody has taken over the message that was leaving: native was destroyed, or its sender waits in write().
     if (this.long) failed.unshift(this.long.watcher);
@@ -262,6 +293,38 @@ export class PeerConnection implements Connection {
   lost(): RsmError {
     const how = this.closedHere ? 'was closed on this side' : 'ended';
     return new RsmError('RSM_CONNECTION_LOST', `The connection to ${this.describe()} ${how}. Send over another connection of the service.`);
+  }
+
+  /** Undefined: there is no room now, and native will say when there is. */
+  private lend(size: number): Loan | undefined {
+    if (!this.open) throw this.lost();
+    let loan: number;
+    try {
+      loan = this.native.lend(this.id, size);
+    } catch (error) {
+      throw fromNative(error, this.describe());
+    }
+    if (loan === 0) return undefined;
+    const buffer = loan > 0 ? this.native.lent(loan, size) : undefined;
+    if (buffer) return new PartitionLoan(this, buffer, loan, this.native);
+    if (loan > 0) this.native.returnLoan(loan);
+    // Memory of its own: it is detached in the end.
+    return new PartitionLoan(this, Buffer.allocUnsafeSlow(size), 0, this.native);
+  }
+
+  /** Serves whoever waits for a loan and has the turn. False: there is no room. */
+  private serveLoan(): boolean {
+    const request = this.queue.firstLoan()!;
+    try {
+      const loan = this.lend(request.size);
+      if (!loan) return false;
+      this.queue.shiftLoan();
+      request.resolve(loan);
+    } catch (error) {
+      this.queue.shiftLoan();
+      request.reject(error);
+    }
+    return true;
   }
 
   /** The last fragment has left: the message is committed. */

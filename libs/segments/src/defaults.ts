@@ -30,5 +30,8 @@ export const DEFAULT_CONNECT_TIMEOUT = 5_000;
 /** Milliseconds between two looks at a folder that cannot be watched. */
 export const DEFAULT_SCAN_INTERVAL = 100;
 
+/** What is there at once of a message whose copy is deferred; the native code has the same number. */
+export const PEEK_BYTES = 2048;
+
 /** Credit without a limit. */
 export const UNLIMITED_CREDIT = 0xffff_ffff;

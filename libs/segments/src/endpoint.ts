@@ -1,10 +1,19 @@
 import { EventEmitter } from 'node:events';
-import { ReceivedBatch } from './batch.js';
+import { ReceivedBatch, type Views } from './batch.js';
 import { PeerConnection } from './connection.js';
+import { PEEK_BYTES } from './defaults.js';
 import { fromNative, guard, RsmError, throwLater, type RsmErrorCode } from './errors.js';
 import { Lane, Outcome } from './lanes.js';
-import { NativeEndpoint, ops, type NativeEndpointOptions, type NativeHandlers, type PeerInfo, type UnfinishedMessage } from './native.js';
-import { pollingWindow, type ResolvedEndpointOptions } from './options.js';
+import {
+  detach,
+  NativeEndpoint,
+  ops,
+  type NativeEndpointOptions,
+  type NativeHandlers,
+  type PeerInfo,
+  type UnfinishedMessage,
+} from './native.js';
+import { checkInteger, pollingWindow, type ResolvedEndpointOptions } from './options.js';
 import { QueueBudget } from './queue-budget.js';
 import type { DirectoryRow, GroupRow, SegmentRow } from './tables.js';
 import type { Connection, EndpointEvents, MessageBatch, ReturnedMessage } from './types.js';
@@ -14,6 +23,8 @@ const OUTBOX_CAPACITY = 4095;
 /** Words of one result of onReleases: connection, sequence, outcome, lane, attempt. */
 const RELEASE_ROW = 5;
 const NOTICE_DRAINING = 1;
+/** No message is so long. */
+const NEVER = 0xffff_ffff;
 /** Milliseconds between two looks at partitions whose memory an idle connection can give back. */
 const TRIM_INTERVAL_MS = 10_000;
 
@@ -49,6 +60,7 @@ export abstract class Endpoint extends EventEmitter<EndpointEvents> {
   private byId: (PeerConnection | undefined)[] = [];
   private outbox!: Uint32Array;
   private batch!: ReceivedBatch;
+  private views: Views = new Map();
   private inMessages = false;
   private keepsAlive = true;
   private anchor: NodeJS.Timeout | undefined;
@@ -87,6 +99,15 @@ export abstract class Endpoint extends EventEmitter<EndpointEvents> {
   /** Inside onMessages: the message waits and has not begun. If this process dies, its attempt does not count. */
   unstart(delivery: number): void {
     if (!this.closed) this.native.unstart(delivery);
+  }
+
+  /**
+   * From now on messages of lanes `events` and `requests` with at least `bytes` bytes (PEEK_BYTES to 2^32 - 1; Infinity: none, as at first) come without their copy, unless
+   * they came in fragments: see `loaded`, `load` and `view` of MessageBatch. Throws RSM_INVALID_OPTIONS.
+   */
+  deferCopies(bytes: number): void {
+    const from = bytes === Infinity ? NEVER : checkInteger('bytes', bytes, PEEK_BYTES, NEVER, PEEK_BYTES);
+    if (!this.closed) this.native.deferCopies(from);
   }
 
   /** Every segment of every connection (a snapshot); empty once closed. */
@@ -152,7 +173,8 @@ export abstract class Endpoint extends EventEmitter<EndpointEvents> {
     this.header = this.native.header;
     this.outbox = this.native.outbox;
     this.byId = [];
-    this.batch = new ReceivedBatch(this.native.table, this.byId);
+    this.views = new Map();
+    this.batch = new ReceivedBatch(this.native.table, this.byId, this.native, this.views);
   }
 
   protected activate(): void {
@@ -182,6 +204,7 @@ export abstract class Endpoint extends EventEmitter<EndpointEvents> {
   private push(delivery: number, op: number): void {
     // A handler may end after close(): its message went back to the sender with the connection.
     if (this.closed) return;
+    if (this.views.size > 0 && op !== ops.finishOnly) this.endViews(delivery);
     const outbox = this.outbox;
     let pairs = outbox[0]!;
     if (pairs === OUTBOX_CAPACITY) {
@@ -193,6 +216,14 @@ export abstract class Endpoint extends EventEmitter<EndpointEvents> {
     outbox[0] = pairs + 1;
     // Native looks into the outbox after onMessages by itself; anywhere else it must be told, once.
     if (pairs === 0 && !this.inMessages) this.native.schedule();
+  }
+
+  /** Before its partitions are the sender's again. */
+  private endViews(delivery: number): void {
+    const views = this.views.get(delivery);
+    if (views === undefined) return;
+    this.views.delete(delivery);
+    views.forEach(detach);
   }
 
   private handlers(): NativeHandlers {
@@ -211,6 +242,7 @@ export abstract class Endpoint extends EventEmitter<EndpointEvents> {
       onWritable: (id) => guard(() => this.byId[id]?.drain()),
       onReleases: (count, results, bytes) => guard(() => this.releases(count, results, bytes)),
       onNotice: (id, code) => guard(() => this.notice(id, code)),
+      onLoanLost: (id) => guard(() => this.loanLost(this.byId[id])),
       onHangup: (id) => guard(() => this.hangup(this.byId[id])),
       onClosed: (id, code, reason, unfinished) => guard(() => this.connectionClosed(id, code, reason, unfinished)),
     };
@@ -255,6 +287,10 @@ export abstract class Endpoint extends EventEmitter<EndpointEvents> {
     if (!connection?.open) return;
     connection.open = false;
     this.emit('hangup', connection);
+  }
+
+  private loanLost(connection: PeerConnection | undefined): void {
+    if (connection) this.emit('loanLost', connection);
   }
 
   private connectionClosed(id: number, code: string, reason: string, unfinished: UnfinishedMessage[]): void {

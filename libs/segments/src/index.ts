@@ -1,4 +1,4 @@
-export { DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_SEGMENTS } from './defaults.js';
+export { DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_SEGMENTS, PEEK_BYTES } from './defaults.js';
 export { RsmError, type RsmErrorCode } from './errors.js';
 export { Lane, Outcome } from './lanes.js';
 export { checkDirectory, checkInteger, checkPolling, checkSegments, checkService } from './options.js';
@@ -13,6 +13,7 @@ export type {
   EndpointEvents,
   EndpointOptions,
   ListenerOptions,
+  Loan,
   MessageBatch,
   Peer,
   Polling,

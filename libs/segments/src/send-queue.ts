@@ -1,5 +1,6 @@
 import Denque from 'denque';
 import type { QueueBudget } from './queue-budget.js';
+import type { LoanRequest } from './loan.js';
 import type { QueuedMessage } from './types.js';
 
 /** The messages of one connection that wait for free partitions, in order, counted in a budget. */
@@ -7,11 +8,39 @@ export class SendQueue {
   /** Bytes that wait. */
   bytes = 0;
   private readonly messages = new Denque<QueuedMessage>();
+  private loans: LoanRequest[] = [];
 
   constructor(readonly budget: QueueBudget) {}
 
   get length(): number {
     return this.messages.length;
+  }
+
+  /** Neither a message nor anybody who wants a loan waits. */
+  get idle(): boolean {
+    return this.messages.length === 0 && this.loans.length === 0;
+  }
+
+  /** Lets a loan wait behind what waits now. */
+  pushLoan(request: LoanRequest): void {
+    this.loans.push(request);
+  }
+
+  /** The loan whose turn it is. */
+  firstLoan(): LoanRequest | undefined {
+    const first = this.loans[0];
+    return first !== undefined && first.ahead === 0 ? first : undefined;
+  }
+
+  shiftLoan(): void {
+    this.loans.shift();
+  }
+
+  /** Takes out everybody who waits for a loan. */
+  takeLoans(): LoanRequest[] {
+    const all = this.loans;
+    this.loans = [];
+    return all;
   }
 
   /** Whether one more message of that many bytes may wait; if so, it is counted and must be pushed or unshifted next. */
@@ -33,6 +62,7 @@ export class SendQueue {
 
   unshift(message: QueuedMessage): void {
     this.messages.unshift(message);
+    for (const loan of this.loans) loan.ahead++;
   }
 
   first(): QueuedMessage | undefined {
@@ -43,12 +73,14 @@ export class SendQueue {
   shift(): void {
     const message = this.messages.shift();
     if (message) this.giveBack(message);
+    for (const loan of this.loans) if (loan.ahead > 0) loan.ahead--;
   }
 
   /** Takes everything out, in order. */
   takeAll(): QueuedMessage[] {
     const all = this.messages.toArray();
     this.messages.clear();
+    for (const loan of this.loans) loan.ahead = 0;
     for (const message of all) this.giveBack(message);
     return all;
   }

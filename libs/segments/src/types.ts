@@ -85,6 +85,16 @@ export interface MessageBatch {
   length(i: number): number;
   /** True: the Buffer is private to this message, views on it may be kept. False: the next batch overwrites it. */
   owned(i: number): boolean;
+  /** False (see Endpoint.deferCopies): only the first PEEK_BYTES bytes of the message are in buffer(i), until load(i). */
+  loaded(i: number): boolean;
+  /** Copies the rest of a message that is not loaded to buffer(i). One of `ownFrom` bytes and more has a Buffer of its own from then on: ask for buffer(i) and offset(i) anew. */
+  load(i: number): void;
+  /**
+   * Bytes [start, end) of a message that is not loaded, in place: a Buffer over the partitions, detached (0 bytes) when the message is released. For trusted peers only:
+   * the sender can change the bytes at any time, so read each once or copy them before decoding; what is written there is delivered if the message is
+   * delivered again. Undefined where the runtime has no such Buffers, or the message is loaded.
+   */
+  view(i: number, start: number, end: number): Buffer | undefined;
   /** Convenience: a private copy. */
   copy(i: number): Buffer;
 }
@@ -98,6 +108,28 @@ export interface SendWatcher {
   /** It was queued and never will be committed (connection ended: RSM_CONNECTION_LOST), unless the connection's owner took it over (takeQueued). */
   failed?(error: RsmError): void;
   watchRelease?: boolean;
+}
+
+/** Partitions of the receiver that are filled in place and then sent without a copy; see Connection.loan(). */
+export interface Loan {
+  readonly connection: Connection;
+  /**
+   * To be filled by the caller, header and payload of the message; what it holds at first is not defined. Detached (0 bytes, views on it too) when the loan has ended:
+   * whatever fills it must be done before.
+   */
+  readonly buffer: Buffer;
+  /** Neither sent nor given back. */
+  readonly open: boolean;
+  /** It lies in partitions. False: partitions could not be lent, and `buffer` is private memory that is copied when sent. */
+  readonly inPlace: boolean;
+  /**
+   * Sends the first `length` bytes (default: all) as one message and ends the loan. Its place in the order is that of this call. It is copied where messages wait in
+   * front of it, and for a loan that is not in place. Returns and throws as Connection.send(); after an error the loan is still open, its bytes can be sent over
+   * another connection. Throws RSM_INVALID_OPTIONS for a loan that has ended, or a length beyond it.
+   */
+  send(lane: Lane, length?: number, watcher?: SendWatcher, attempt?: number): number;
+  /** Ends the loan without sending. Idempotent. */
+  giveBack(): void;
 }
 
 /** A message of this side that comes back. It belongs to the owner of the endpoint from now on. */
@@ -180,6 +212,13 @@ export interface Connection {
    * before anything is committed.
    */
   sendBatch(lane: Lane, packed: Uint8Array, lengths: Uint32Array, first?: number): number;
+  /**
+   * Lends partitions for a message of up to `size` bytes, 1 to maxMessageSize: fill `loan.buffer`, then `loan.send()` or `loan.giveBack()`. Waits in its turn where there is no
+   * room; what is sent meanwhile queues behind. Partitions cannot be lent for more than the largest span, nor where only other loans are in the way: then
+   * the Buffer is private and is copied when sent. A loan that is collected as garbage is given back ('loanLost').
+   * Rejects with RSM_MESSAGE_TOO_LARGE, RSM_CONNECTION_LOST, RSM_INVALID_OPTIONS.
+   */
+  loan(size: number): Promise<Loan>;
   /** Resolves when everything queued is committed and released by the receiver; rejects with RSM_CONNECTION_LOST when the connection ends first. */
   flushed(): Promise<void>;
   /** Takes all queued messages out, in order (to send them elsewhere); their budget is given back. */
@@ -196,6 +235,8 @@ export interface EndpointEvents {
   hangup: [Connection];
   /** The peer announced that it is draining. */
   draining: [Connection];
+  /** A loan of the connection was collected as garbage, neither sent nor given back; its partitions are free again. */
+  loanLost: [Connection];
   /** After onReturned was called for each unfinished message. The error is undefined where this side ended it. */
   closed: [Connection, RsmError | undefined];
   /** A connection ended before its handshake did. */

@@ -122,6 +122,16 @@ class RecordedBatch implements MessageBatch {
     return false;
   }
 
+  loaded(): boolean {
+    return true;
+  }
+
+  load(): void {}
+
+  view(): undefined {
+    return undefined;
+  }
+
   copy(i: number): Buffer {
     return Buffer.from(this.messages[i]!.bytes);
   }
