@@ -1,4 +1,4 @@
-export { RsmClient } from './client/index.js';
+export { RsmClient, RsmLoan } from './client/index.js';
 export type { RsmClientCounters, RsmClientEvents } from './client/index.js';
 export { createCodec, decode } from './codec/index.js';
 export type { Codec, CodecName, Encoded } from './codec/index.js';

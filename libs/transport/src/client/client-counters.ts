@@ -22,6 +22,8 @@ export interface RsmClientCounters {
   lostBroadcastCopies: number;
   /** Events given up, lost broadcast copies included. */
   deadLetters: number;
+  /** Loans that were collected as garbage, neither sent nor given back. */
+  lostLoans: number;
   /** Messages that were unfinished when `close()` ran out of time. */
   abandonedMessages: number;
   /** Connections opened. */
@@ -43,6 +45,7 @@ export function newClientCounters(): RsmClientCounters {
     redeliveries: 0,
     lostBroadcastCopies: 0,
     deadLetters: 0,
+    lostLoans: 0,
     abandonedMessages: 0,
     connections: 0,
     brokenConnections: 0,

@@ -4,7 +4,7 @@ import type { Deserializer } from '@nestjs/microservices';
 import { type Connection, type Connector, Lane, type MessageBatch, Outcome, RsmError } from '@nestjs-rsm/segments';
 import { createCodec } from '../codec/index.js';
 import { corrupt } from '../errors.js';
-import { FrameKind, FrameReader } from '../frame/index.js';
+import { FrameKind, FrameReader, LOAN_ROOM } from '../frame/index.js';
 import type { ResolvedClientOptions } from '../options/index.js';
 import type { RsmClientCounters } from './client-counters.js';
 import { DeadLetters } from './dead-letters.js';
@@ -17,9 +17,12 @@ import { instanceOf } from './outbound.js';
 import { OutgoingFrame } from './outgoing-frame.js';
 import { PendingRequests } from './pending-requests.js';
 import { RouteIds } from './routes.js';
+import { RsmLoan } from './rsm-loan.js';
 
 /** Milliseconds between two looks at what is unfinished, while close() waits. */
 const CLOSE_INTERVAL = 5;
+/** Milliseconds between two looks for an instance that lends memory. */
+const INSTANCE_INTERVAL = 5;
 
 export type ClientEventSink = (event: 'connect' | 'disconnect' | 'error' | 'emitError' | 'deadLetter', ...parameters: unknown[]) => void;
 
@@ -61,6 +64,32 @@ export class ClientRuntime implements LinkHost {
 
   connect(): Promise<void> {
     return this.main.outbound.waiting.connect();
+  }
+
+  /** Memory of an instance that is due, to be filled in place. */
+  async loan(size: number): Promise<RsmLoan> {
+    const { instances, waiting } = this.main.outbound;
+    const deadline = performance.now() + this.options.connectTimeout;
+    for (;;) {
+      this.main.outbound.checkOpen();
+      const instance = instances.pick(undefined);
+      if (instance === undefined) {
+        await waiting.connect();
+        if (performance.now() > deadline) {
+          throw waiting.unreachableError();
+        }
+        await sleep(INSTANCE_INTERVAL); // one that is connected may be draining
+        continue;
+      }
+      try {
+        return new RsmLoan(await instance.connection.loan(size + LOAN_ROOM));
+      } catch (error) {
+        if (!RsmError.is(error) || error.code !== 'RSM_CONNECTION_LOST') {
+          throw error;
+        }
+        instances.refresh();
+      }
+    }
   }
 
   async close(): Promise<void> {
@@ -135,6 +164,13 @@ export class ClientRuntime implements LinkHost {
 
   refused(error: RsmError): void {
     this.tell('error', error);
+  }
+
+  loanLost({ peer }: Connection): void {
+    this.counters.lostLoans++;
+    this.logger.warn(
+      `A loan of memory of instance ${peer.identity} was collected as garbage, and is given back: send each loan, or call its giveBack().`,
+    );
   }
 
   private refuse(instance: Instance, error: unknown): void {

@@ -73,6 +73,7 @@ export class Emitter {
     if (instances.length === 0) {
       return this.withOptions(pattern, options ?? {});
     }
+    this.frame.inPlace = false; // the next instance reads it too
     const confirm = options?.confirm === true;
     const result = this.newResult(pattern, confirm, undefined);
     if (confirm) {

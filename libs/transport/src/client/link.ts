@@ -24,6 +24,7 @@ export interface LinkHost {
   hungUp(link: Link): void;
   closed(link: Link, connection: Connection, error: RsmError | undefined): void;
   refused(error: RsmError): void;
+  loanLost(connection: Connection): void;
 }
 
 /** One connector of a client, and what is on its way over it. */
@@ -139,6 +140,7 @@ export class Link {
       }
       host.closed(this, connection, error);
     });
+    connector.on('loanLost', (connection: Connection) => host.loanLost(connection));
     connector.on('refused', (error: RsmError) => host.refused(error));
   }
 }

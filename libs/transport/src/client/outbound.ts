@@ -72,14 +72,9 @@ export class Outbound {
    * RSM_MESSAGE_TOO_LARGE, RSM_CONNECTION_LOST (the client is being closed), and what connecting throws.
    */
   dispatch(frame: OutgoingFrame, watcher: TrackedMessage, key: string | undefined): number {
-    if (this.closing) {
-      throw new RsmError(
-        'RSM_CONNECTION_LOST',
-        `The client of service '${this.options.service}' is being closed. Await close() before using it again.`,
-      );
-    }
+    this.checkOpen();
     for (;;) {
-      const instance = this.instances.pick(key);
+      const instance = (key === undefined ? this.lenderOf(frame) : undefined) ?? this.instances.pick(key);
       if (instance === undefined) {
         this.hold(frame, watcher, this.waiting.queue, this.waiting.newExpiry());
         this.waiting.begin();
@@ -89,6 +84,16 @@ export class Outbound {
       if (sequence !== undefined) {
         return sequence;
       }
+    }
+  }
+
+  /** Throws RSM_CONNECTION_LOST while the client is being closed. */
+  checkOpen(): void {
+    if (this.closing) {
+      throw new RsmError(
+        'RSM_CONNECTION_LOST',
+        `The client of service '${this.options.service}' is being closed. Await close() before using it again.`,
+      );
     }
   }
 
@@ -197,6 +202,12 @@ export class Outbound {
     return message.lane === Lane.immediate ? undefined : asHeld(message);
   }
 
+  /** Undefined: it is no loan, or its instance takes nothing more. */
+  private lenderOf(frame: OutgoingFrame): Instance | undefined {
+    const lender = frame.loan === undefined ? undefined : instanceOf(frame.loan.connection);
+    return lender?.usable && lender.outbound === this ? lender : undefined;
+  }
+
   private sendRequest(instance: Instance, frame: OutgoingFrame, watcher: TrackedMessage, key: string | undefined): number | undefined {
     const { connection } = instance;
     const bypass = instance.carriesEvents ? this.bypass : undefined;
@@ -230,7 +241,14 @@ export class Outbound {
       if (routeId !== 0 && instance.announced[routeId] !== true) {
         this.announce(instance, routeId);
       }
-      return instance.connection.send(frame.lane, frame.write(this.frameWriter()), frame.encoded.payload, watcher, 0);
+      const headerLength = frame.write(this.frameWriter());
+      if (frame.inPlace && frame.loan!.connection === instance.connection) {
+        const sequence = frame.loan!.sendInPlace(frame.lane, this.connector.header, headerLength, watcher);
+        if (sequence !== undefined) {
+          return sequence;
+        }
+      }
+      return instance.connection.send(frame.lane, headerLength, frame.encoded.payload, watcher, 0);
     } catch (error) {
       if (!instance.connection.open && isLost(error)) {
         this.instances.refresh();

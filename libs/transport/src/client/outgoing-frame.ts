@@ -4,6 +4,7 @@ import { type Codec, type Encoded, PayloadFormat } from '../codec/index.js';
 import { type FrameOptions, type FrameWriter, NO_FRAME_OPTIONS } from '../frame/index.js';
 import type { RsmRecordOptions } from '../record/index.js';
 import type { RouteIds } from './routes.js';
+import { RsmLoan } from './rsm-loan.js';
 
 /** What a packet hook or serializer sees. */
 export interface OutgoingPacket {
@@ -18,6 +19,10 @@ export class OutgoingFrame {
   lane: LaneType = Lane.events;
   /** 0: the pattern travels inline. */
   routeId = 0;
+  /** The data are a loan; `encoded` shows it. It has ended when the frame is cleared. */
+  loan: RsmLoan | undefined;
+  /** The loan may be sent where it is: nothing else is to read it afterwards. */
+  inPlace = false;
   readonly encoded: Encoded = { format: PayloadFormat.none, payload: undefined };
   private id = 0;
   private pattern = '';
@@ -34,7 +39,8 @@ export class OutgoingFrame {
   event(pattern: string, packet: OutgoingPacket, data: unknown, options: RsmRecordOptions | undefined): void {
     // As Nest's TCP client: an event's pattern is given to the serializer as its route, a request's as it is.
     // The user's code runs first: it may send messages of its own.
-    this.encode(this.serializer === undefined ? data : this.serializer.serialize({ ...packet, pattern, data }));
+    const value = this.open(data);
+    this.encode(this.serializer === undefined ? value : this.serializer.serialize({ ...packet, pattern, data: value }));
     this.lane = Lane.events;
     this.id = 0;
     this.fill(pattern, packet.metadata, options, 0);
@@ -49,7 +55,8 @@ export class OutgoingFrame {
     id: number,
     deadline: number,
   ): void {
-    this.encode(this.serializer === undefined ? data : this.serializer.serialize({ ...packet, data, id: String(id) }));
+    const value = this.open(data);
+    this.encode(this.serializer === undefined ? value : this.serializer.serialize({ ...packet, data: value, id: String(id) }));
     this.lane = Lane.requests;
     this.id = id;
     this.fill(pattern, packet.metadata, options, deadline);
@@ -63,8 +70,13 @@ export class OutgoingFrame {
       : writer.request(this.routeId, inline, this.id, this.options, this.encoded.format);
   }
 
-  /** Lets go of the payload. */
+  /** Lets go of the payload. A loan that was not sent where it is has been copied, or failed. */
   clear(): void {
+    if (this.loan !== undefined) {
+      this.loan.giveBack();
+      this.loan = undefined;
+      this.inPlace = false;
+    }
     this.encoded.payload = undefined;
     this.options = NO_FRAME_OPTIONS;
   }
@@ -89,6 +101,15 @@ export class OutgoingFrame {
         metadata,
       };
     }
+  }
+
+  private open(data: unknown): unknown {
+    if (!(data instanceof RsmLoan)) {
+      return data;
+    }
+    this.loan = data;
+    this.inPlace = this.serializer === undefined;
+    return data.payload();
   }
 
   private encode(value: unknown): void {

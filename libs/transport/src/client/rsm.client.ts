@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { Logger } from '@nestjs/common';
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
-import { type Connection, type Connector, type RsmError } from '@nestjs-rsm/segments';
+import { checkInteger, type Connection, type Connector, type RsmError } from '@nestjs-rsm/segments';
 import { Observable } from 'rxjs';
 import { RsmStatus } from '../constants.js';
 import { type ResolvedClientOptions, resolveClientOptions, type RsmClientOptions, type RsmDeadLetter } from '../options/index.js';
@@ -9,6 +9,7 @@ import { isRsmRecord } from '../record/index.js';
 import { newClientCounters, type RsmClientCounters } from './client-counters.js';
 import { ClientRuntime } from './client-runtime.js';
 import type { OutgoingPacket } from './outgoing-frame.js';
+import type { RsmLoan } from './rsm-loan.js';
 
 /** Events of `RsmClient.on`. */
 export type RsmClientEvents = {
@@ -98,6 +99,18 @@ export class RsmClient extends ClientProxy<RsmClientEvents> {
       return super.emit(undefined, undefined);
     }
     return this.emitPacket(pattern, data) as Observable<unknown> as Observable<TResult>;
+  }
+
+  /**
+   * Lends memory of an instance for a payload of up to `size` bytes: fill the Buffer of the loan, then give the loan to `emit` or `send` as the data. What was filled is not
+   * copied again, and the loan has ended when `emit` returns (`send`: when it was subscribed to), whatever becomes of the message. It is copied after all where it cannot leave
+   * from where it is: another instance takes it (the lender is gone, `setKey`, broadcast), messages wait in front of it, its headers are long, the client has a serializer.
+   * A loan takes room that messages then wait for, so send it soon. Waits while there is no room; rejects with RSM_UNREACHABLE after `connectTimeout` without an instance,
+   * RSM_MESSAGE_TOO_LARGE, RSM_CONNECTION_LOST (the client is being closed), RSM_INVALID_OPTIONS (a size that is no whole number from 0).
+   */
+  async loan(size: number): Promise<RsmLoan> {
+    checkInteger('size', size, 0, Number.MAX_SAFE_INTEGER, 0);
+    return this.running().loan(size);
   }
 
   /** Sends a request for each subscription. Unsubscribing before the reply has ended cancels it at the server. */

@@ -87,7 +87,7 @@ export class WaitingRoom {
     this.queue.takeExpired(until).forEach((message) => message.watcher?.failed(error));
   }
 
-  private unreachableError(): RsmError {
+  unreachableError(): RsmError {
     return new RsmError(
       'RSM_UNREACHABLE',
       `No instance of the service could be reached in ${this.connector.folder} within ${this.connectTimeout} ms. Start the service, and let both sides use the same directory (option directory or RSM_DIRECTORY).`,

@@ -147,8 +147,11 @@ class Attachments {
   }
 }
 
-/** The value in buffer[start..end). Throws RSM_CORRUPT_SEGMENT. */
-export function decodeWithAttachments(buffer: Buffer, start: number, end: number, owned: boolean): unknown {
+/**
+ * The value in buffer[start..end). `shared`: the bytes may change meanwhile, so each is read once, and text is copied before it is decoded (V8 goes over it twice).
+ * Throws RSM_CORRUPT_SEGMENT.
+ */
+export function decodeWithAttachments(buffer: Buffer, start: number, end: number, owned: boolean, shared = false): unknown {
   if (end - start < 4) {
     throw corrupt(`${end - start} bytes are too few for JSON with attachments`);
   }
@@ -157,7 +160,7 @@ export function decodeWithAttachments(buffer: Buffer, start: number, end: number
   if (position > end) {
     throw corrupt(`JSON text of ${textBytes} bytes in a payload of ${end - start}`);
   }
-  const [value, paths] = parseTextAndPaths(buffer, start + 4, position);
+  const [value, paths] = parseTextAndPaths(textIn(buffer, start + 4, position, shared));
   for (const path of paths) {
     if (end - position < ATTACHMENT_HEAD) {
       throw corrupt(`${paths.length} attachments announced, the payload ends before`);
@@ -169,7 +172,7 @@ export function decodeWithAttachments(buffer: Buffer, start: number, end: number
       throw corrupt(`an attachment of ${length} bytes where ${end - position} are left`);
     }
     const last = position + length;
-    attach(value, path, restore(type, buffer, position, last, owned));
+    attach(value, path, restore(type, buffer, position, last, owned, shared));
     position += length;
   }
   if (position !== end) {
@@ -178,10 +181,10 @@ export function decodeWithAttachments(buffer: Buffer, start: number, end: number
   return value;
 }
 
-function restore(type: number, buffer: Buffer, start: number, end: number, owned: boolean): Attachment {
+function restore(type: number, buffer: Buffer, start: number, end: number, owned: boolean, shared: boolean): Attachment {
   switch (type) {
     case BinaryType.text:
-      return buffer.toString('utf8', start, end);
+      return textIn(buffer, start, end, shared);
     case BinaryType.asciiText:
       return buffer.toString('latin1', start, end);
     default:
@@ -189,10 +192,14 @@ function restore(type: number, buffer: Buffer, start: number, end: number, owned
   }
 }
 
-function parseTextAndPaths(buffer: Buffer, start: number, end: number): [unknown, unknown[]] {
+function textIn(buffer: Buffer, start: number, end: number, shared: boolean): string {
+  return shared ? Buffer.from(buffer.subarray(start, end)).toString('utf8') : buffer.toString('utf8', start, end);
+}
+
+function parseTextAndPaths(text: string): [unknown, unknown[]] {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(buffer.toString('utf8', start, end));
+    parsed = JSON.parse(text);
   } catch (error) {
     throw corrupt('its JSON text cannot be parsed', error);
   }

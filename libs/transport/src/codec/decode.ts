@@ -37,6 +37,21 @@ export function decode(format: number, buffer: Buffer, start: number, end: numbe
   }
 }
 
+/** Whether decodeInPlace() can do something with a payload of this format. */
+export function isBinaryFormat(format: number): boolean {
+  return format === PayloadFormat.buffer || format === PayloadFormat.jsonWithAttachments || (format & FORMAT_MASK) === PayloadFormat.binary;
+}
+
+/**
+ * As decode(), of bytes that their sender can change at any time: Buffers and typed arrays are views on them if the alignment allows; text is copied before it is
+ * decoded, and each number is read once. For the formats of isBinaryFormat().
+ */
+export function decodeInPlace(format: number, view: Buffer): unknown {
+  return format === PayloadFormat.jsonWithAttachments
+    ? decodeWithAttachments(view, 0, view.length, true, true)
+    : decode(format, view, 0, view.length, true);
+}
+
 function parseJson(buffer: Buffer, start: number, end: number): unknown {
   try {
     return JSON.parse(buffer.toString('utf8', start, end));

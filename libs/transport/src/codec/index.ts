@@ -1,4 +1,4 @@
 export { CODEC_NAMES, createCodec } from './codec.js';
 export type { Codec, CodecName, Encoded } from './codec.js';
-export { decode } from './decode.js';
+export { decode, decodeInPlace, isBinaryFormat } from './decode.js';
 export { BinaryType, PayloadFormat } from './format.js';

@@ -1,5 +1,5 @@
 import { corrupt } from '../errors.js';
-import { ALL_FRAME_FLAGS, ALL_REPLY_FLAGS, FIXED_BYTES, FrameFlag, FrameKind } from './layout.js';
+import { ALL_FRAME_FLAGS, ALL_REPLY_FLAGS, FIXED_BYTES, FrameFlag, FrameKind, ROOM_OFFSET, ROOM_UNIT } from './layout.js';
 
 const NO_BYTES = Buffer.alloc(0);
 const floatBytes = new Uint8Array(8);
@@ -43,9 +43,6 @@ export class FrameReader {
     }
     const kind = buffer[offset]!;
     const flags = buffer[offset + 2]!;
-    if (buffer[offset + 3] !== 0) {
-      throw corrupt('the reserved byte of a frame is not 0');
-    }
     this.kind = kind;
     this.format = buffer[offset + 1]!;
     this.flags = flags;
@@ -62,6 +59,7 @@ export class FrameReader {
       case FrameKind.event:
       case FrameKind.request:
         this.readMessage(buffer, word);
+        this.leaveRoom(offset, buffer[offset + ROOM_OFFSET]!);
         break;
       case FrameKind.reply:
         this.checkFlags(ALL_REPLY_FLAGS);
@@ -83,6 +81,9 @@ export class FrameReader {
         break;
       default:
         throw corrupt(`frame kind ${kind} does not exist`);
+    }
+    if (kind > FrameKind.request && buffer[offset + ROOM_OFFSET] !== 0) {
+      throw corrupt('the reserved byte of a frame is not 0');
     }
   }
 
@@ -146,6 +147,16 @@ export class FrameReader {
     this.payloadStart = position;
   }
 
+  private leaveRoom(offset: number, room: number): void {
+    if (room > 0) {
+      const start = offset + room * ROOM_UNIT;
+      if (start < this.payloadStart || start > this.payloadEnd) {
+        throw corrupt(`a payload that begins ${room * ROOM_UNIT} bytes behind the frame's beginning, inside its header or behind its end`);
+      }
+      this.payloadStart = start;
+    }
+  }
+
   private after(position: number, length: number, what: string): number {
     if (length > this.payloadEnd - position) {
       throw corrupt(`a frame ends inside ${what}: ${length} bytes announced, ${this.payloadEnd - position} left`);
@@ -166,6 +177,19 @@ export class FrameReader {
     const present = (this.kind === FrameKind.event || this.kind === FrameKind.request) && (this.flags & FrameFlag.extras) !== 0;
     return (this.extras = present ? parseExtras(this.bytes.toString('utf8', this.extrasStart, this.extrasEnd)) : NO_EXTRAS);
   }
+}
+
+/** Whether the header of an event or request ends within the first `available` bytes of its frame, so that read() needs no others. */
+export function isHeaderWithin(buffer: Buffer, offset: number, available: number): boolean {
+  const flags = buffer[offset + 2]!;
+  let end = FIXED_BYTES + (buffer[offset] === FrameKind.request ? 4 : 0) + ((flags & FrameFlag.deadline) !== 0 ? 8 : 0);
+  if ((flags & FrameFlag.inlinePattern) !== 0) {
+    end += uint32(buffer, offset + 4);
+  }
+  if ((flags & FrameFlag.extras) !== 0 && end + 4 <= available) {
+    end += uint32(buffer, offset + end);
+  }
+  return end + 4 <= available;
 }
 
 const NO_EXTRAS: Extras = Object.freeze({});

@@ -7,6 +7,7 @@ import {
   type FrameOptions,
   FrameReader,
   FrameWriter,
+  isHeaderWithin,
   MAX_HEADER_BYTES,
   monotonicMilliseconds,
   NO_FRAME_OPTIONS,
@@ -93,6 +94,33 @@ describe('frames', () => {
     expect([...scratch.subarray(0, 8)]).toEqual([FrameKind.event, 1, 0, 0, 7, 0, 0, 0]);
   });
 
+  it('leave room between header and payload where they say so', () => {
+    fc.assert(
+      fc.property(
+        fc.boolean(),
+        fc.option(fc.string({ maxLength: 50 }), { nil: undefined }),
+        frameOptions,
+        fc.nat(255),
+        (isRequest, pattern, options, room) => {
+          const length = isRequest ? writer.request(1, pattern, 7, options, 4) : writer.event(1, pattern, options, 4);
+          const padded = Buffer.alloc(Math.max(length, room * 8), 0xee);
+          scratch.copy(padded, 0, 0, length);
+          padded[3] = room;
+          const bytes = Buffer.concat([padded, Buffer.from('payload')]);
+          expect(isHeaderWithin(bytes, 0, length + 4)).toBe(true);
+          expect(isHeaderWithin(bytes, 0, length - 1)).toBe(false);
+          if (room > 0 && room * 8 < length) {
+            expect(() => reader.read(bytes, 0, bytes.length)).toThrow(expect.objectContaining({ code: 'RSM_CORRUPT_SEGMENT' }));
+          } else {
+            reader.read(bytes, 0, bytes.length);
+            expect(bytes.toString('latin1', reader.payloadStart, reader.payloadEnd)).toBe('payload');
+            expect(reader.pattern).toBe(pattern === undefined ? undefined : Buffer.from(pattern).toString());
+          }
+        },
+      ),
+    );
+  });
+
   it('leave nothing of the frame before', () => {
     read(writer.request(0, 'a', 5, { deadline: 9, idempotent: true, serialized: true, headers: { h: 1 }, metadata: { m: '2' } }, 3));
     expect(reader.headers).toEqual({ h: 1 });
@@ -140,7 +168,9 @@ describe('frames', () => {
     ['unknown flags', [1, 0, 32, 0, 0, 0, 0, 0]],
     ['flags of events in a reply', [5, 0, FrameFlag.inlinePattern, 0, 0, 0, 0, 0]],
     ['flags in a cancel', [3, 0, 1, 0, 0, 0, 0, 0]],
-    ['a reserved byte', [1, 0, 0, 1, 0, 0, 0, 0]],
+    ['a reserved byte', [5, 0, 0, 1, 0, 0, 0, 0]],
+    ['room past the end', [1, 0, 0, 2, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7]],
+    ['room that ends inside the header', [2, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0]],
     ['bytes after a cancel', [3, 0, 0, 0, 1, 0, 0, 0, 0]],
     ['a request without id', [2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]],
     ['a pattern past the end', [1, 0, FrameFlag.inlinePattern, 0, 2, 0, 0, 0, 65]],
@@ -166,7 +196,7 @@ describe('frames', () => {
       fc.integer({ min: 1, max: 5 }),
       fc.nat(255),
       fc.nat(31),
-      fc.constant(0),
+      fc.nat(4),
       fc.nat(40),
       fc.constant(0),
       fc.constant(0),

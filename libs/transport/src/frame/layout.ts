@@ -4,13 +4,14 @@
  * ```
  *   0        1        2        3        4                 8
  *   +--------+--------+--------+--------+-----------------+-------------------------------------------------------------+
- *   | kind   | format | flags  | 0      | uint32 route id | [pattern] [uint32 id] [float64 deadline] [uint32 n, extras] |  event, request
+ *   | kind   | format | flags  | room   | uint32 route id | [pattern] [uint32 id] [float64 deadline] [uint32 n, extras] |  event, request
  *   |        |        |        |        | uint32 id       |                                                             |  reply, cancel, route
  *   +--------+--------+--------+--------+-----------------+-------------------------------------------------------------+
  * ```
  *
  * An inline pattern has its length in bytes in place of the route id and its UTF-8 bytes right behind. The id is a request's only. Extras are JSON text:
- * { h: headers, m: metadata }. A route frame carries its pattern as UTF-8 payload; a cancel frame carries nothing.
+ * { h: headers, m: metadata }. Where `room` is not 0, the payload of an event or request begins `room` x 8 bytes after the frame's beginning, whatever the header
+ * left of them (zero copy: the payload had its place before the header was known); else it follows the header. A route frame carries its pattern as UTF-8 payload; a cancel frame carries nothing.
  */
 export const FrameKind = { event: 1, request: 2, cancel: 3, route: 4, reply: 5 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
@@ -41,6 +42,12 @@ export const ReplyFlag = {
 export const ALL_FRAME_FLAGS = 31;
 export const ALL_REPLY_FLAGS = 15;
 export const FIXED_BYTES = 8;
+/** Bytes in which `room` counts. */
+export const ROOM_UNIT = 8;
+/** Where `room` stands in a frame. */
+export const ROOM_OFFSET = 3;
+/** What a loan keeps free for its header, bytes: patterns that have an id, a deadline, and some headers. It keeps the payload aligned to a cache line. */
+export const LOAN_ROOM = 256;
 
 /** Headers longer than this (long inline pattern, many headers) are refused by the sender with RSM_MESSAGE_TOO_LARGE. */
 export const MAX_HEADER_BYTES = 60 * 1024;

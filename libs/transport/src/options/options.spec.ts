@@ -21,6 +21,7 @@ describe('defaults', () => {
       maxRequests: 1_000,
       allow: { uids: [], gids: [] },
       drainTimeout: 10_000,
+      zeroCopy: false,
       wildcards: false,
     });
   });
@@ -76,6 +77,7 @@ it('keeps what is given', () => {
     maxMemory: 6,
     allow: { uids: [7], gids: [8] },
     drainTimeout: 0,
+    zeroCopy: true,
     wildcards: true,
   } satisfies RsmServerOptions;
   expect(resolveServerOptions(given)).toEqual(given);

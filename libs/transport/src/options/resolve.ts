@@ -60,6 +60,7 @@ const SERVER: Table<ResolvedServerOptions> = {
   maxMemory: integerOrUndefined(1, Number.MAX_SAFE_INTEGER),
   allow,
   drainTimeout: delay(10_000),
+  zeroCopy: boolean(false),
   wildcards: boolean(false),
 };
 

@@ -61,6 +61,11 @@ export interface RsmServerOptions extends RsmCommonOptions {
   allow?: { uids?: number[]; gids?: number[] };
   /** Milliseconds that `drain()` and `close()` give to running handlers, 0 to 2,147,483,647. Default: 10,000. */
   drainTimeout?: number;
+  /**
+   * Handlers are given Buffers and typed arrays of 4 kB and more in place, without a copy; they have 0 bytes once the message is released. For trusted peers only, see
+   * docs/guarantees.md. Default: false. A handler's extras override it: `@EventPattern('x', { zeroCopy: true })`.
+   */
+  zeroCopy?: boolean;
   /** Handlers' patterns may hold `*` (one token) and `>` (the rest), tokens being parted by dots; all matches run. Default: false. */
   wildcards?: boolean;
 }
@@ -114,6 +119,7 @@ export interface ResolvedServerOptions extends ResolvedCommonOptions {
   maxMemory: number | undefined;
   allow: { uids: number[]; gids: number[] };
   drainTimeout: number;
+  zeroCopy: boolean;
   wildcards: boolean;
 }
 

@@ -30,6 +30,8 @@ export class EventJob {
     readonly delivery: number,
     readonly route: Route,
     readonly data: unknown,
+    /** For handlers with zeroCopy; valid until the event is released. */
+    readonly dataInPlace: unknown,
   ) {}
 
   /** `attempt` as on the wire, from 0. */
@@ -171,7 +173,7 @@ class EventRun extends HandlerCall implements RsmContextHost, Parked {
     if (this.handler.ack === 'on-receipt') {
       this.tell(Outcome.done);
     }
-    this.call(this.handler.callback, this.job.data);
+    this.call(this.handler.callback, this.handler.zeroCopy ? this.job.dataInPlace : this.job.data);
   }
 
   /** From the context, in mode 'manual'. */

@@ -8,14 +8,14 @@ const SERVICE = { service: 'registry-spec' };
 type Add = (pattern: unknown, callback: MessageHandler, isEvent?: boolean, extras?: Record<string, unknown>) => void;
 
 /** Nest's own look-up, by way of a server that never listens. */
-function registryOf(server: RsmServer, wildcards = false): HandlerRegistry & { addTo: Add } {
+function registryOf(server: RsmServer, wildcards = false, zeroCopy = false): HandlerRegistry & { addTo: Add } {
   const nest = server as unknown as { getRouteFromPattern(pattern: string): string };
   const lookup: PatternLookup = {
     getHandlerByPattern: (pattern) => server.getHandlerByPattern(pattern),
     routeOf: (pattern) => nest.getRouteFromPattern(pattern),
     messageHandlers: server.getHandlers(),
   };
-  const registry = new HandlerRegistry(lookup, 'on-completion', wildcards);
+  const registry = new HandlerRegistry(lookup, 'on-completion', wildcards, zeroCopy);
   const addTo: Add = (pattern, callback, isEvent = false, extras = {}) => {
     const route = (server as unknown as { normalizePattern(pattern: unknown): string }).normalizePattern(pattern);
     registry.add(route, callback, isEvent, extras);
@@ -85,10 +85,29 @@ describe('HandlerRegistry', () => {
   it.each([
     [{ concurrency: 0 }, /concurrency.*'x'.* is 0/],
     [{ concurrency: 1.5 }, /concurrency.*1\.5/],
+    [{ zeroCopy: 'yes' }, /'x'.*zeroCopy is "yes"/],
+    [{ zeroCopy: true, ack: 'on-receipt' }, /'x'.*zeroCopy.*on-receipt/],
     [{ ack: 'later' }, /'x'.*"later".*'on-completion', 'on-receipt', 'manual'/],
   ])('refuses the extras %j', (extras, message) => {
     const server = new RsmServer(SERVICE);
     expect(() => server.addHandler('x', handler(), true, extras)).toThrow(message);
+  });
+
+  it('knows which handlers of an event are given their payload in place; an extra overrides the server, and on-receipt excludes it', () => {
+    const server = new RsmServer(SERVICE);
+    const registry = registryOf(server);
+    registry.addTo('all', handler(), true, { zeroCopy: true });
+    registry.addTo('some', handler(), true, { zeroCopy: true });
+    registry.addTo('some', handler(), true);
+    registry.addTo('none', handler(), true, { zeroCopy: false });
+    expect(['all', 'some', 'none'].map((pattern) => registry.resolve(pattern).zeroCopy)).toEqual(['all', 'some', 'none']);
+    const everywhere = registryOf(new RsmServer(SERVICE), false, true);
+    expect(everywhere.zeroCopy).toBe(false);
+    everywhere.addTo('plain', handler(), true);
+    everywhere.addTo('copied', handler(), true, { zeroCopy: false });
+    everywhere.addTo('at once', handler(), true, { ack: 'on-receipt' });
+    expect(['plain', 'copied', 'at once'].map((pattern) => everywhere.resolve(pattern).zeroCopy)).toEqual(['all', 'none', 'none']);
+    expect(everywhere.zeroCopy).toBe(true);
   });
 
   it('knows handlers that are added later', () => {

@@ -8,6 +8,8 @@ import { HandlerLimit } from './handler-limit.js';
 export interface RegisteredHandler {
   readonly callback: MessageHandler;
   readonly ack: RsmAckMode;
+  /** It is given binary payloads in place. */
+  readonly zeroCopy: boolean;
   /** Undefined: no limit of its own. */
   readonly limit: HandlerLimit | undefined;
 }
@@ -20,6 +22,8 @@ export interface Route {
   readonly events: readonly RegisteredHandler[];
   /** The one that answers a request. */
   readonly request: RegisteredHandler | undefined;
+  /** Which of its event handlers are given binary payloads in place. */
+  readonly zeroCopy: 'none' | 'some' | 'all';
   /** Of the registry it was made from: handlers added later make it stale. */
   readonly version: number;
 }
@@ -35,6 +39,8 @@ export interface PatternLookup {
 export class HandlerRegistry {
   /** Grows with each handler added. */
   version = 0;
+  /** There is a handler with zeroCopy. */
+  zeroCopy = false;
   private readonly eventHandlers = new Map<string, RegisteredHandler[]>();
   /** The list by its first handler, which is what Nest's look-up finds. */
   private readonly listByHead = new WeakMap<MessageHandler, RegisteredHandler[]>();
@@ -48,6 +54,7 @@ export class HandlerRegistry {
     private readonly lookup: PatternLookup,
     private readonly defaultAck: RsmAckMode,
     private readonly wildcards: boolean,
+    private readonly defaultZeroCopy: boolean,
   ) {}
 
   /** Checks extras and pattern, and keeps an event's handler in the list of its route. Throws RSM_INVALID_OPTIONS. */
@@ -133,22 +140,45 @@ export class HandlerRegistry {
   }
 
   private routeFor(pattern: string, events: readonly RegisteredHandler[], request: RegisteredHandler | undefined): Route {
-    return { pattern, events, request, version: this.version };
+    const inPlace = events.filter((handler) => handler.zeroCopy).length;
+    const zeroCopy = inPlace === 0 ? 'none' : inPlace === events.length ? 'all' : 'some';
+    return { pattern, events, request, zeroCopy, version: this.version };
   }
 
   private register(route: string, callback: MessageHandler, extras: Record<string, unknown>): RegisteredHandler {
-    const { ack, concurrency } = extras;
-    if (ack !== undefined && !ACK_MODES.includes(ack as RsmAckMode)) {
+    const { ack: ackExtra, concurrency } = extras;
+    if (ackExtra !== undefined && !ACK_MODES.includes(ackExtra as RsmAckMode)) {
       const allowed = ACK_MODES.map((mode) => `'${mode}'`).join(', ');
-      throw new RsmError('RSM_INVALID_OPTIONS', `Handler of '${route}': its extra ack is ${JSON.stringify(ack)}; allowed: ${allowed}.`);
+      throw new RsmError(
+        'RSM_INVALID_OPTIONS',
+        `Handler of '${route}': its extra ack is ${JSON.stringify(ackExtra)}; allowed: ${allowed}.`,
+      );
     }
+    const ack = (ackExtra as RsmAckMode | undefined) ?? this.defaultAck;
     const handler: RegisteredHandler = {
       callback,
-      ack: (ack as RsmAckMode | undefined) ?? this.defaultAck,
+      ack,
+      zeroCopy: this.zeroCopyOf(route, extras['zeroCopy'], ack),
       limit: concurrency === undefined ? undefined : this.limitOf(route, extras, concurrency),
     };
+    this.zeroCopy ||= handler.zeroCopy;
     this.registered.set(callback, handler);
     return handler;
+  }
+
+  /** In mode 'on-receipt' the partitions are the sender's again before the handler runs. */
+  private zeroCopyOf(route: string, extra: unknown, ack: RsmAckMode): boolean {
+    if (extra !== undefined && typeof extra !== 'boolean') {
+      const shown = JSON.stringify(extra);
+      throw new RsmError('RSM_INVALID_OPTIONS', `Handler of '${route}': its extra zeroCopy is ${shown}; allowed: true and false.`);
+    }
+    if (extra === true && ack === 'on-receipt') {
+      throw new RsmError(
+        'RSM_INVALID_OPTIONS',
+        `Handler of '${route}': zeroCopy cannot go with ack 'on-receipt', which releases the memory before the handler runs. Leave one of them out.`,
+      );
+    }
+    return (extra ?? this.defaultZeroCopy) && ack !== 'on-receipt';
   }
 
   /** Nest registers a method once for each of its patterns, with the same extras object: they share one limit. */

@@ -1,7 +1,7 @@
-import { Lane, type MessageBatch, Outcome } from '@nestjs-rsm/segments';
-import { decode } from '../codec/index.js';
+import { Lane, type MessageBatch, Outcome, PEEK_BYTES } from '@nestjs-rsm/segments';
+import { decode, decodeInPlace, isBinaryFormat } from '../codec/index.js';
 import { corrupt } from '../errors.js';
-import { FrameKind, FrameReader, ReplyFlag } from '../frame/index.js';
+import { FrameKind, FrameReader, isHeaderWithin, ReplyFlag } from '../frame/index.js';
 import { EventJob } from './event-dispatch.js';
 import type { Route } from './handler-registry.js';
 import { RequestRun } from './request-dispatch.js';
@@ -9,6 +9,9 @@ import type { ServerConnection } from './server-connection.js';
 import type { ServerRuntime } from './server-runtime.js';
 
 type Extras = Record<string, unknown> | undefined;
+
+/** Bytes of the smallest payload that is handed out in place: to make a view and end it takes as long as copying some kilobytes. */
+export const SMALLEST_VIEW = 4096;
 
 /** What is kept of a frame while the user's deserializer works on it, perhaps asynchronously. */
 interface Arrival {
@@ -46,11 +49,14 @@ export class Receiver {
           continue;
         }
         const buffer = batch.buffer(i);
+        if (!batch.loaded(i) && !isHeaderWithin(buffer, batch.offset(i), PEEK_BYTES)) {
+          batch.load(i);
+        }
         reader.read(buffer, batch.offset(i), batch.length(i));
         if (lane === Lane.immediate) {
           this.receiveImmediate(connection, buffer);
         } else {
-          this.receiveMessage(connection, lane, batch.delivery(i), batch.attempt(i), buffer, batch.owned(i));
+          this.receiveMessage(connection, lane, batch, i);
         }
       } catch (error) {
         this.refuse(connection, error);
@@ -70,15 +76,10 @@ export class Receiver {
     }
   }
 
-  private receiveMessage(
-    connection: ServerConnection,
-    lane: Lane,
-    delivery: number,
-    attempt: number,
-    buffer: Buffer,
-    owned: boolean,
-  ): void {
+  private receiveMessage(connection: ServerConnection, lane: Lane, batch: MessageBatch, i: number): void {
     const { reader, runtime } = this;
+    const delivery = batch.delivery(i);
+    const attempt = batch.attempt(i);
     const isRequest = reader.kind === FrameKind.request;
     if (reader.kind !== (lane === Lane.events ? FrameKind.event : FrameKind.request)) {
       throw corrupt(`a frame of kind ${reader.kind} on lane ${lane}`);
@@ -97,9 +98,8 @@ export class Receiver {
       throw corrupt(`request ${reader.id} is open already`);
     }
     const { headers, metadata } = reader;
-    const data = decode(reader.format, buffer, reader.payloadStart, reader.payloadEnd, owned);
     if (runtime.customDeserializer || reader.serialized) {
-      this.deserialize(connection, delivery, attempt, isRequest, headers, metadata, data);
+      this.deserialize(connection, delivery, attempt, isRequest, headers, metadata, this.copied(batch, i));
       return;
     }
     const inline = reader.pattern;
@@ -109,15 +109,40 @@ export class Receiver {
         this.passOver(delivery);
         return;
       }
-      new RequestRun(runtime, connection, delivery, reader.id, reader.idempotent, reader.deadline, data).run(
+      const view = route.request?.zeroCopy === true ? this.viewOf(batch, i) : undefined;
+      const data = view === undefined ? this.copied(batch, i) : decodeInPlace(reader.format, view);
+      new RequestRun(runtime, connection, delivery, reader.id, reader.idempotent, reader.deadline, data, view !== undefined).run(
         route,
         attempt,
         headers,
         metadata,
       );
     } else {
-      new EventJob(runtime, connection, delivery, route, data).run(attempt, headers, metadata);
+      const view = route.zeroCopy === 'none' ? undefined : this.viewOf(batch, i);
+      const data = view === undefined || route.zeroCopy === 'some' ? this.copied(batch, i) : undefined;
+      const inPlace = view === undefined ? data : decodeInPlace(reader.format, view);
+      new EventJob(runtime, connection, delivery, route, data, inPlace).run(attempt, headers, metadata);
     }
+  }
+
+  /** The payload as handlers may keep it. */
+  private copied(batch: MessageBatch, i: number): unknown {
+    const { format, payloadStart, payloadEnd } = this.reader;
+    if (batch.loaded(i)) {
+      return decode(format, batch.buffer(i), payloadStart, payloadEnd, batch.owned(i));
+    }
+    const moved = -batch.offset(i);
+    batch.load(i); // perhaps into a Buffer of its own
+    const to = moved + batch.offset(i);
+    return decode(format, batch.buffer(i), payloadStart + to, payloadEnd + to, batch.owned(i));
+  }
+
+  /** The payload where it is, until the message is released. Undefined where that cannot be, or is not worth it. */
+  private viewOf(batch: MessageBatch, i: number): Buffer | undefined {
+    const { format, payloadStart, payloadEnd } = this.reader;
+    return !batch.loaded(i) && isBinaryFormat(format) && payloadEnd - payloadStart >= SMALLEST_VIEW
+      ? batch.view(i, payloadStart - batch.offset(i), batch.length(i))
+      : undefined;
   }
 
   /** By way of Nest's deserializer, which is given the whole packet and may answer later. */
@@ -170,12 +195,12 @@ export class Receiver {
     const metadata = packet.metadata ?? arrival.metadata;
     const route: Route = runtime.registry.resolve(patternText(packet.pattern));
     if (!isRequest) {
-      new EventJob(runtime, connection, delivery, route, packet.data).run(attempt, headers, metadata);
+      new EventJob(runtime, connection, delivery, route, packet.data, packet.data).run(attempt, headers, metadata);
     } else if (!connection.admit(arrival.id)) {
       this.passOver(delivery);
     } else if (connection.connection.open && !connection.requests.has(arrival.id)) {
       const { id, idempotent, deadline } = arrival;
-      new RequestRun(runtime, connection, delivery, id, idempotent, deadline, packet.data).run(route, attempt, headers, metadata);
+      new RequestRun(runtime, connection, delivery, id, idempotent, deadline, packet.data, false).run(route, attempt, headers, metadata);
     } else {
       runtime.settle(delivery, Outcome.done);
     }

@@ -45,6 +45,8 @@ export class RequestRun extends HandlerCall implements RsmContextHost, Parked {
     private readonly idempotent: boolean,
     private readonly deadline: number,
     private readonly data: unknown,
+    /** The data are the partitions themselves: they are released when the handler has ended. */
+    private readonly inPlace: boolean,
   ) {
     super(runtime);
   }
@@ -54,13 +56,23 @@ export class RequestRun extends HandlerCall implements RsmContextHost, Parked {
     return this.ended;
   }
 
+  /** Its partitions stay the server's until it has been answered, or its handler has ended. */
+  private get releasedLate(): boolean {
+    return this.idempotent || this.inPlace;
+  }
+
+  /** Its handler may be looking at its partitions. */
+  private get reading(): boolean {
+    return this.inPlace && this.invoked && !this.ended;
+  }
+
   /** `attempt` as on the wire, from 0. */
   run(route: Route, attempt: number, headers: Record<string, unknown> | undefined, metadata: Record<string, unknown> | undefined): void {
     const { runtime, delivery } = this;
     runtime.counters.requests++;
     runtime.enter();
     this.connection.requests.set(this.id, this);
-    if (!this.idempotent) {
+    if (!this.releasedLate) {
       // Its payload is copied: the partitions are free for what its handler may want to ask of this very service.
       runtime.release(delivery, Outcome.done);
     }
@@ -107,7 +119,7 @@ export class RequestRun extends HandlerCall implements RsmContextHost, Parked {
   /** The client does not want the reply any more. `gone`: it cannot get it either, so its credit means nothing. */
   cancel(reason: RsmError, gone: boolean): void {
     if (this.over) {
-      if (gone) {
+      if (gone && !this.reading) {
         this.giveBack();
       }
       return;
@@ -122,7 +134,7 @@ export class RequestRun extends HandlerCall implements RsmContextHost, Parked {
       this.end();
     } else if (!this.invoked) {
       this.end(); // it waits for its handler or its start hook, and will not be called
-    } else if (gone) {
+    } else if (gone && !this.reading) {
       this.giveBack();
     } else {
       this.connection.lingering.add(this); // the handler's promise is awaited: until then it counts among the running
@@ -394,7 +406,7 @@ export class RequestRun extends HandlerCall implements RsmContextHost, Parked {
     this.connection.lingering.delete(this);
     if (this.creditHeld) {
       this.creditHeld = false;
-      if (this.idempotent) {
+      if (this.releasedLate) {
         this.runtime.settle(this.delivery, Outcome.done);
       } else {
         this.runtime.finish(this.delivery);

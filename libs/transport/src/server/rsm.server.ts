@@ -6,7 +6,7 @@ import { createCodec } from '../codec/index.js';
 import { OWN_FROM, RSM_TRANSPORT, RsmStatus } from '../constants.js';
 import { resolveServerOptions, type ResolvedServerOptions, type RsmServerOptions } from '../options/index.js';
 import { HandlerRegistry } from './handler-registry.js';
-import { Receiver } from './receiver.js';
+import { Receiver, SMALLEST_VIEW } from './receiver.js';
 import { newServerCounters, type RsmServerCounters } from './server-counters.js';
 import { ServerConnection } from './server-connection.js';
 import { drainServer } from './server-drain.js';
@@ -58,6 +58,7 @@ export class RsmServer extends Server<RsmServerEvents, RsmStatus> implements Cus
       },
       this.options.ack,
       this.options.wildcards,
+      this.options.zeroCopy,
     );
   }
 
@@ -98,6 +99,9 @@ export class RsmServer extends Server<RsmServerEvents, RsmStatus> implements Cus
     callback.isEventHandler = isEventHandler;
     callback.extras = extras;
     this.registry.add(route, callback, isEventHandler, extras);
+    if (this.runtime !== undefined) {
+      this.deferCopies(this.runtime.listener);
+    }
     // The first one stands for all where Nest looks for handlers.
     if (!isEventHandler || !this.messageHandlers.has(route)) {
       this.messageHandlers.set(route, callback);
@@ -170,6 +174,7 @@ export class RsmServer extends Server<RsmServerEvents, RsmStatus> implements Cus
       options.deserializer !== undefined,
       options.serializer as never,
     );
+    this.deferCopies(listener);
     const receiver = new Receiver(runtime);
     listener.onMessages = (batch) => receiver.receive(batch);
     listener.on('connection', (connection: Connection) => {
@@ -184,6 +189,13 @@ export class RsmServer extends Server<RsmServerEvents, RsmStatus> implements Cus
     });
     listener.on('refused', (error: RsmError) => this.report(error));
     return runtime;
+  }
+
+  /** Whether a payload is copied cannot be known before its handler is. */
+  private deferCopies(listener: Listener): void {
+    if (this.registry.zeroCopy) {
+      listener.deferCopies(SMALLEST_VIEW);
+    }
   }
 
   private hooks(): ProcessingHooks {
