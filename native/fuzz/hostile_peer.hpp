@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <csignal>
 #include <optional>
 #include <string>
 
@@ -123,8 +124,12 @@ struct Peer {
     setWord(target, slot + 1, committed++);
   }
 
+  /// The process has SIGPIPE at its default, to see that the data plane never raises it: only this peer's own write may.
   void ring() {
-    if (bell.valid()) REQUIRE(::write(bell.get(), "!", 1) <= 1);
+    if (!bell.valid()) return;
+    const auto before = std::signal(SIGPIPE, SIG_IGN);
+    REQUIRE(::write(bell.get(), "!", 1) <= 1);
+    std::signal(SIGPIPE, before);
   }
 
   void forge(uint64_t sequence, uint32_t cell, uint8_t outcome) {
