@@ -1,7 +1,7 @@
 import { rawPayload } from '../payloads.js';
 import type { Subject } from '../suite.js';
 import { buildLimits, limits } from './limits-addon.js';
-import { intoReused } from './workloads/one-way.js';
+import { filled, intoReused } from './workloads/one-way.js';
 
 /** Bytes of the group that carries 64 kB and 1 MiB with the default segments. */
 const FOOTPRINT = 4 * 1024 * 1024;
@@ -11,7 +11,7 @@ export const memcpy: Subject = {
   name: 'memcpy',
   quick: true,
   unavailable: buildLimits,
-  measures: ({ name }) => name === intoReused.name,
+  measures: ({ name }) => name === intoReused.name || name === filled.name,
   start: async () => ({
     async measure({ parameter }, { time }) {
       const { bytes } = rawPayload(parameter);

@@ -4,6 +4,7 @@ import type { ServerSession } from '../server-session.js';
 import type { Place } from '../suite.js';
 import { Tally, type TallyResult } from '../tally.js';
 import { Tag } from './tags.js';
+import { filledNumberAt } from './workloads/one-way.js';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -21,6 +22,8 @@ export async function serveRaw(peer: RawPeer, place: Place): Promise<ServerSessi
         const copy = Buffer.from(buffer.subarray(offset, offset + length));
         return tally.add(payload.numberAtAGlance(copy, 0, length));
       }
+      case Tag.filled:
+        return tally.add(filledNumberAt(buffer, offset, length));
       case Tag.echo: {
         const unchanged = !Number.isNaN(payload.numberAt(buffer, offset, length));
         return void connection.send(unchanged ? buffer.subarray(offset, offset + length) : NOTHING, 'answered');

@@ -6,13 +6,15 @@ import { channelProgram } from './channel-program.js';
 import { buildLimits } from './limits-addon.js';
 import { memcpy } from './memcpy.js';
 import { peerNames } from './peers/index.js';
-import { intoFresh, intoReused, oneWay, oneWayBatch } from './workloads/one-way.js';
+import { filled, intoFresh, intoReused, oneWay, oneWayBatch } from './workloads/one-way.js';
 import { rawWorkloads } from './workloads/index.js';
 import { rawRoundTrip } from './workloads/round-trip.js';
 
 const programs = { server: new URL('./server.js', import.meta.url), client: new URL('./client.js', import.meta.url) };
 /** Into memory: what is compared with memcpy. */
-const COPIES = [intoReused.name, intoFresh.name];
+const COPIES = [intoReused.name, intoFresh.name, filled.name];
+/** Of a subject that sends and receives without copies. */
+const IN_PLACE = [intoReused.name, filled.name];
 const LARGE = ['64kB', '1MiB'];
 /** `workload payload` of the rows that have a goal. */
 const QUICK = [
@@ -39,6 +41,7 @@ function subject(name: string): Subject {
     name,
     quick: QUICK_SUBJECTS.includes(name),
     measures: (measurement) => {
+      if (name === 'segments-in-place') return IN_PLACE.includes(measurement.name);
       if (measurement.name === oneWayBatch.name) return batches;
       return !COPIES.includes(measurement.name) || batches;
     },
@@ -129,5 +132,5 @@ export const belowSuite: Suite = {
   note:
     'Payloads are bytes, all of them read on both ends; where they go into a reused buffer, that copy is their reading. zeromq: ipc, a pair of sockets. unix-socket: `net`, each message behind ' +
     'its length, one system call a turn. process.send: a child, serialization advanced. message-port: a worker thread. ring: a bare ring in shared memory, polled without end, through ' +
-    'the same binding. c++: the protocol of the segments between two processes that spin. memcpy: one core, into and out of as much memory as the receiver’s partitions and arena.',
+    'the same binding. segments-in-place: loans are filled (one-way-reused: with a copy) and views are read. one-way-filled: each byte is written anew, and read. c++: the protocol of the segments between two processes that spin. memcpy: one core, into and out of as much memory as the receiver’s partitions and arena.',
 };

@@ -12,4 +12,6 @@ export const Tag = {
   glance: 4,
   /** The same, with a fresh copy made of it. */
   fresh: 5,
+  /** Count it, after reading every byte: all behind the tag are the number's lowest. */
+  filled: 6,
 } as const;

@@ -4,6 +4,7 @@ import type { RawPeer } from './peer.js';
 const PEERS: Record<string, () => Promise<RawPeer>> = {
   segments: async () => (await import('./segments.js')).segments('segments', 'adaptive'),
   'segments-blocking': async () => (await import('./segments.js')).segments('segments-blocking', 'blocking'),
+  'segments-in-place': async () => (await import('./segments.js')).segments('segments-in-place', 'adaptive', true),
   ring: async () => (await import('./ring.js')).ring,
   zeromq: async () => (await import('./zeromq.js')).zeromq,
   'unix-socket': async () => (await import('./unix-socket.js')).unixSocket,
@@ -19,4 +20,4 @@ export function loadPeer(name: string): Promise<RawPeer> {
   return PEERS[name]!();
 }
 
-export type { Address, RawConnection, RawEnd, RawPeer, RawReceiver } from './peer.js';
+export type { Address, RawConnection, RawEnd, RawLoan, RawPeer, RawReceiver } from './peer.js';

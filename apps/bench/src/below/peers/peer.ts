@@ -18,6 +18,15 @@ export interface RawConnection {
    * a peer has such a call.
    */
   sendBatch?(packed: Uint8Array, lengths: Uint32Array, first: number): number;
+  /** Memory for a one-way message of so many bytes, to be filled where it is; waits for room. Only where a peer has such a call: it is used in place of send() then. */
+  lend?(bytes: number): Promise<RawLoan>;
+}
+
+/** Memory of the receiver. */
+export interface RawLoan {
+  readonly buffer: Buffer;
+  /** Sends what was filled. */
+  send(): void;
 }
 
 export interface RawEnd {

@@ -1,15 +1,21 @@
 import { type Connection, Connector, type Endpoint, Lane, Listener, Outcome, type Polling, type SendWatcher } from '@nestjs-rsm/segments';
-import type { RawConnection, RawPeer, RawReceiver } from './peer.js';
+import type { RawConnection, RawLoan, RawPeer, RawReceiver } from './peer.js';
 
 const service = 'bench-segments';
+/** Bytes from which messages are looked at in place. */
+const IN_PLACE = 32_768;
 
-/** The channels under the transport. One-way messages are settled by their handler, as events are; answered ones are of the immediate lane. */
-export function segments(name: string, polling: Polling): RawPeer {
+/**
+ * The channels under the transport. One-way messages are settled by their handler, as events are; answered ones are of the immediate lane. `inPlace`: one-way messages
+ * are loans where they are sent, and views where they arrive.
+ */
+export function segments(name: string, polling: Polling, inPlace = false): RawPeer {
   return {
     name,
 
     async serve({ folder }, receive) {
       const listener = new Listener({ service, directory: folder, polling });
+      if (inPlace) listener.deferCopies(IN_PLACE);
       receiveInto(listener, receive);
       await listener.listen();
       return { address: { folder }, close: () => listener.close() };
@@ -20,6 +26,7 @@ export function segments(name: string, polling: Polling): RawPeer {
       receiveInto(connector, receive);
       await connector.ready();
       const [connection] = connector.connections;
+      if (inPlace) connection!.data = new LendingConnection(connection!);
       return { connection: rawConnection(connection!), close: () => connector.close() };
     },
   };
@@ -28,7 +35,9 @@ export function segments(name: string, polling: Polling): RawPeer {
 function receiveInto(endpoint: Endpoint, receive: RawReceiver): void {
   endpoint.onMessages = (batch) => {
     for (let i = 0; i < batch.count; i++) {
-      receive(rawConnection(batch.connection(i)), batch.buffer(i), batch.offset(i), batch.length(i));
+      const view = batch.loaded(i) ? undefined : batch.view(i, 0, batch.length(i));
+      if (view) receive(rawConnection(batch.connection(i)), view, 0, view.length);
+      else receive(rawConnection(batch.connection(i)), batch.buffer(i), batch.offset(i), batch.length(i));
       if (batch.lane(i) !== Lane.immediate) endpoint.settle(batch.delivery(i), Outcome.done);
     }
   };
@@ -55,7 +64,7 @@ class SegmentsConnection implements RawConnection {
     failed: (error) => this.rejectRoom!(error),
   };
 
-  constructor(private readonly connection: Connection) {}
+  constructor(protected readonly connection: Connection) {}
 
   send(bytes: Uint8Array, kind: 'one-way' | 'answered'): Promise<void> | undefined {
     const lane = kind === 'one-way' ? Lane.events : Lane.immediate;
@@ -70,5 +79,12 @@ class SegmentsConnection implements RawConnection {
 
   sendBatch(packed: Uint8Array, lengths: Uint32Array, first: number): number {
     return this.connection.sendBatch(Lane.events, packed, lengths, first);
+  }
+}
+
+class LendingConnection extends SegmentsConnection {
+  async lend(bytes: number): Promise<RawLoan> {
+    const loan = await this.connection.loan(bytes);
+    return { buffer: loan.buffer, send: () => void loan.send(Lane.events) };
   }
 }

@@ -25,8 +25,15 @@ function oneWayWith(name: string, tag: number): Workload<RawBench> {
       const stretch = Math.max(1, Math.min(STRETCH, Math.floor(STRETCH_BYTES / payload.bytes)));
       return overTime(time, payload.bytes, reached, async (first) => {
         for (let i = 0; i < stretch; i++) {
-          const room = connection.send(payload.write(memory, first + i), 'one-way');
-          if (room) await room;
+          const message = payload.write(memory, first + i);
+          if (connection.lend) {
+            const loan = await connection.lend(payload.bytes);
+            loan.buffer.set(message);
+            loan.send();
+          } else {
+            const room = connection.send(message, 'one-way');
+            if (room) await room;
+          }
         }
         return stretch;
       });
@@ -40,6 +47,46 @@ export const oneWay = oneWayWith('one-way', Tag.oneWay);
 export const intoReused = oneWayWith('one-way-reused', Tag.glance);
 /** The same, with a Buffer of its own for each message. */
 export const intoFresh = oneWayWith('one-way-fresh', Tag.fresh);
+
+/** Every byte is made anew for each message, and read where it arrives: made where it will be read, for a peer that lends memory; else copied there. */
+export const filled: Workload<RawBench> = {
+  name: 'one-way-filled',
+  metrics,
+  async run({ connection, payload: { bytes }, time, reached }) {
+    const memory = Buffer.alloc(bytes);
+    const stretch = Math.max(1, Math.floor(STRETCH_BYTES / bytes));
+    return overTime(time, bytes, reached, async (first) => {
+      for (let i = 0; i < stretch; i++) {
+        if (connection.lend) {
+          const loan = await connection.lend(bytes);
+          fill(loan.buffer, first + i);
+          loan.send();
+        } else {
+          const room = connection.send(fill(memory, first + i), 'one-way');
+          if (room) await room;
+        }
+      }
+      return stretch;
+    });
+  },
+};
+
+function fill(buffer: Buffer, number: number): Buffer {
+  buffer.fill(number & 255);
+  buffer.writeUInt32LE(number, 0);
+  buffer[TAG_OFFSET] = Tag.filled;
+  return buffer;
+}
+
+/** The number of a message that fill() made; NaN where a byte is not what it was. */
+export function filledNumberAt(buffer: Buffer, offset: number, length: number): number {
+  const number = buffer.readUInt32LE(offset);
+  const start = offset + TAG_OFFSET + 1;
+  const first = buffer[start];
+  // Each byte is the one before it: one pass of native code over all of them.
+  const same = buffer.compare(buffer, start, offset + length - 1, start + 1, offset + length) === 0;
+  return first === (number & 255) && same ? number : NaN;
+}
 
 /** As one-way, with one call for many messages. */
 export const oneWayBatch: Workload<RawBench> = {
