@@ -6,6 +6,7 @@ import { createCodec } from '../codec/index.js';
 import { corrupt } from '../errors.js';
 import { FrameKind, FrameReader, LOAN_ROOM } from '../frame/index.js';
 import type { ResolvedClientOptions } from '../options/index.js';
+import { PeerLog } from '../peer-log.js';
 import type { RsmClientCounters } from './client-counters.js';
 import { DeadLetters } from './dead-letters.js';
 import { Emitter } from './emitter.js';
@@ -39,6 +40,8 @@ export class ClientRuntime implements LinkHost {
   private bypass: Link | undefined;
   private readonly reporter: FailureReporter;
   private readonly reader = new FrameReader();
+  /** What instances do wrong. */
+  private readonly peerLog: PeerLog;
   private connected = false;
 
   /** Throws RSM_UNSUPPORTED_PLATFORM. */
@@ -50,6 +53,7 @@ export class ClientRuntime implements LinkHost {
     private readonly tell: ClientEventSink,
     private readonly reportStatus: (connected: boolean) => void,
   ) {
+    this.peerLog = new PeerLog(logger);
     const frame = new OutgoingFrame(this.routes, createCodec(options.codec), options.serializer as never);
     this.deadLetters = new DeadLetters(options, this.routes, counters, logger, (letter) => tell('deadLetter', letter));
     this.main = new Link(this, () => this.openBypass().outbound);
@@ -116,6 +120,7 @@ export class ClientRuntime implements LinkHost {
       );
     }
     await Promise.all(links.map((link) => link.end()));
+    this.peerLog.flush();
     this.updateStatus();
   }
 
@@ -156,6 +161,14 @@ export class ClientRuntime implements LinkHost {
   }
 
   closed(link: Link, connection: Connection, error: RsmError | undefined): void {
+    // The native code or the instance has ended it for a reason; one that merely hung up is no news.
+    if (error !== undefined && error.code !== 'RSM_CONNECTION_LOST') {
+      if (error.code === 'RSM_CORRUPT_SEGMENT' || error.code === 'RSM_PROTOCOL_MISMATCH') {
+        this.counters.brokenConnections++;
+      }
+      this.peerLog.report(error.message, connection.peer.identity);
+      this.tell('error', error);
+    }
     if (link === this.main) {
       this.updateStatus();
       this.tell('disconnect', connection, error);
@@ -163,6 +176,10 @@ export class ClientRuntime implements LinkHost {
   }
 
   refused(error: RsmError): void {
+    // An instance that went away meanwhile, or that nobody answers for, is no news either.
+    if (error.code !== 'RSM_CONNECTION_LOST' && error.code !== 'RSM_UNREACHABLE') {
+      this.peerLog.report(error.message);
+    }
     this.tell('error', error);
   }
 
@@ -179,7 +196,7 @@ export class ClientRuntime implements LinkHost {
       instance.broken = true;
       this.counters.brokenConnections++;
       const reason = error instanceof Error ? error.message : String(error);
-      this.logger.error(`The connection to instance ${identity} (process ${pid}) is ended: ${reason}`);
+      this.peerLog.report(`The connection to instance ${identity} (process ${pid}) is ended: ${reason}`, identity);
       instance.connection.close();
       this.tell('error', error);
     }

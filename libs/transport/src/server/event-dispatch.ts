@@ -41,7 +41,7 @@ export class EventJob {
     runtime.counters.events++;
     if (handlers.length === 0) {
       runtime.counters.unknownEvents++;
-      runtime.logger.error(`There is no matching event handler defined in the remote service. Event pattern: ${route.pattern}`);
+      runtime.peerLog.report(`There is no matching event handler defined in the remote service. Event pattern: ${route.pattern}`);
       runtime.settle(this.delivery, Outcome.failed);
       return;
     }

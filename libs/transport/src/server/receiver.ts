@@ -214,8 +214,8 @@ export class Receiver {
 
   /** The user's deserializer failed: it is logged, and a request gets an error. */
   private refuseArrival(arrival: Arrival, error: unknown): void {
-    const { logger } = this.runtime;
-    logger.error(error);
+    const { logger, peerLog } = this.runtime;
+    peerLog.report(`A message could not be deserialized: ${error instanceof Error ? error.message : String(error)}`);
     if (arrival.isRequest) {
       try {
         arrival.connection.replies.send(arrival.id, ReplyFlag.error | ReplyFlag.last, true, {
@@ -237,7 +237,7 @@ export class Receiver {
     const reason = error instanceof Error ? error.message : String(error);
     connection.broken = true;
     runtime.counters.brokenConnections++;
-    runtime.logger.error(`The connection of client ${identity} (process ${pid}, user ${uid}) is ended: ${reason}`);
+    runtime.peerLog.report(`The connection of client ${identity} (process ${pid}, user ${uid}) is ended: ${reason}`, identity);
     connection.connection.close();
   }
 

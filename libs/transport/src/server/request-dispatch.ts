@@ -270,9 +270,9 @@ export class RequestRun extends HandlerCall implements RsmContextHost, Parked {
     this.forget();
     if (isBackpressure(error)) {
       this.failOverflowing();
-      this.runtime.logger.error(`A request '${this.context?.getPattern()}' failed: its replies exceed maxQueuedBytes.`);
+      this.runtime.peerLog.report(`A request '${this.context?.getPattern()}' failed: its replies exceed maxQueuedBytes.`);
     } else {
-      this.runtime.logger.error(`A reply to '${this.context?.getPattern()}' cannot be sent: ${messageOf(error)}`);
+      this.runtime.peerLog.report(`A reply to '${this.context?.getPattern()}' cannot be sent: ${messageOf(error)}`);
       this.sendFailure({
         status: 'error',
         code: (error as { code?: unknown }).code,
@@ -296,7 +296,7 @@ export class RequestRun extends HandlerCall implements RsmContextHost, Parked {
     const flags = ReplyFlag.error | ReplyFlag.last;
     let fault = this.send(flags, true, error);
     if (fault !== undefined && !isBackpressure(fault)) {
-      this.runtime.logger.error(`The error of a request cannot be sent: ${messageOf(fault)}`);
+      this.runtime.peerLog.report(`The error of a request cannot be sent: ${messageOf(fault)}`);
       fault = this.send(flags, true, { status: 'error', message: 'Internal server error' });
     }
     if (fault !== undefined) {

@@ -184,10 +184,13 @@ export class RsmServer extends Server<RsmServerEvents, RsmStatus> implements Cus
     listener.on('hangup', (connection: Connection) => (connection.data as ServerConnection).abandon());
     listener.on('closed', (connection: Connection, error: RsmError | undefined) => {
       (connection.data as ServerConnection).abandon();
-      this.reportViolation(connection, error);
+      this.reportViolation(runtime, connection, error);
       this.events.emit('disconnect', connection, error);
     });
-    listener.on('refused', (error: RsmError) => this.report(error));
+    listener.on('refused', (error: RsmError) => {
+      runtime.peerLog.report(error.message);
+      this.emitError(error);
+    });
     return runtime;
   }
 
@@ -220,21 +223,26 @@ export class RsmServer extends Server<RsmServerEvents, RsmStatus> implements Cus
     runtime.closed = true;
     this.runtime = undefined;
     await runtime.listener.close();
+    runtime.peerLog.flush();
     this._status$.next(RsmStatus.DISCONNECTED);
   }
 
   /** The native code has ended a connection because its peer broke the protocol or asked for too much; one that merely hung up is no news. */
-  private reportViolation({ data }: Connection, error: RsmError | undefined): void {
+  private reportViolation(runtime: ServerRuntime, { data, peer }: Connection, error: RsmError | undefined): void {
     if (error === undefined || error.code === 'RSM_CONNECTION_LOST') {
       return;
     }
     (data as ServerConnection).broken = true;
     (this.counters as RsmServerCounters).brokenConnections++;
-    this.logger.error(error.message);
+    runtime.peerLog.report(error.message, peer.identity);
   }
 
   private report(error: unknown): void {
     this.logger.error(error instanceof Error ? error.message : error);
+    this.emitError(error);
+  }
+
+  private emitError(error: unknown): void {
     if (this.events.listenerCount('error') > 0) {
       this.events.emit('error', error);
     }

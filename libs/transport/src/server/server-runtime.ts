@@ -4,6 +4,7 @@ import type { Listener, Outcome } from '@nestjs-rsm/segments';
 import type { Codec } from '../codec/index.js';
 import { FrameWriter } from '../frame/index.js';
 import type { RsmContext } from '../context/index.js';
+import { PeerLog } from '../peer-log.js';
 import type { HandlerRegistry } from './handler-registry.js';
 import type { RsmServerCounters } from './server-counters.js';
 
@@ -22,6 +23,8 @@ export class ServerRuntime {
   /** The listener is being closed: its deliveries mean nothing any more. */
   closed = false;
   readonly writer: FrameWriter;
+  /** What clients do wrong. */
+  readonly peerLog: PeerLog;
   /** Nacks that wait for the delay their handler asked for; each function ends the waiting. */
   readonly delayed = new Set<() => void>();
   private running = 0;
@@ -41,6 +44,7 @@ export class ServerRuntime {
     readonly serializer: Serializer | undefined,
   ) {
     this.writer = new FrameWriter(listener.header);
+    this.peerLog = new PeerLog(logger);
   }
 
   /** A message begins to run or to wait for its handler. */
