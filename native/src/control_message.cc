@@ -74,6 +74,13 @@ class Reader {
     if (length > limit) fail("has a text that is too long");
     return {reinterpret_cast<const char*>(need(length)), length};
   }
+  /// An identity or a service: it stands in logs and error messages, where a peer must not forge lines.
+  std::string name(std::size_t limit) {
+    const std::string value = text(limit);
+    for (const char c : value)
+      if (!std::strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", c) || c == 0) fail("has a name of other characters");
+    return value;
+  }
   const std::byte* need(std::size_t count) {
     if (static_cast<std::size_t>(end_ - at_) < count) fail("is too short");
     const std::byte* here = at_;
@@ -95,8 +102,8 @@ class Reader {
     m.features = get<uint32_t>();
     m.incarnation = get<uint64_t>();
     m.maxMessageSize = get<uint64_t>();
-    m.identity = text(kMaxIdentity);
-    m.service = text(kMaxService);
+    m.identity = name(kMaxIdentity);
+    m.service = name(kMaxService);
     m.receive = geometry();
   }
   void end() {
@@ -162,6 +169,8 @@ Refuse decodeRefuse(const std::byte* body, std::size_t length) {
   Refuse m;
   m.code = r.text(kMaxIdentity);
   m.text = r.text(kMaxRefusal);
+  for (char& c : m.text)
+    if (c < ' ' || c > '~') c = '?';  // it is shown as it is
   r.end();
   return m;
 }

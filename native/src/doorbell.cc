@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <csignal>
 #include <optional>
 #include <string>
@@ -66,8 +67,12 @@ Doorbell Doorbell::adopt(FileDescriptor fd) {
   // O_NONBLOCK belongs to the open file, which the peer still has: an open of our own cannot be made to block.
   const std::string path = "/proc/self/fd/" + std::to_string(fd.get());
   FileDescriptor own(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  const int error = errno;
   RSM_CRASH_POINT("bell.adopted");
   if (own.valid()) return Doorbell(std::move(own));
+  // Only where /proc is missing is the peer's own open file taken: it can be made to block whoever writes.
+  if (error == ENXIO) throw Failure(codes::kConnectionLost, "nobody listens to the doorbell that the peer passed");
+  if (error != ENOENT && error != ENOTDIR) throw Failure(codes::kCorruptSegment, "the peer passed a doorbell that cannot be opened", error);
 #endif
 #if defined(F_SETNOSIGPIPE)
   ::fcntl(fd.get(), F_SETNOSIGPIPE, 1);

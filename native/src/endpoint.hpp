@@ -240,6 +240,7 @@ class Endpoint {
   Greeting greeting() const;
   static void introduce(Connection& c, const Greeting& greeting);
   void checkPeer(const Credentials& credentials) const;
+  void awaitGreeting(Connection& c);
   void watchGreetings();
   void greetingsTick();
 
@@ -281,7 +282,7 @@ class Endpoint {
   std::vector<uint32_t> ending_;
   std::vector<uint32_t> flushList_;
   std::vector<uint32_t> roomList_;
-  std::deque<uint32_t> greetings_;  ///< listener: handshakes under way, in the order in which they began
+  std::deque<uint32_t> greetings_;  ///< handshakes under way, in the order in which they began
   uint32_t greeted_ = 0;            ///< listener: connections whose handshake is complete, until they are reported closed
   std::vector<Report> reports_;
   std::vector<ReleasedMessage> released_;

@@ -47,8 +47,7 @@ void Endpoint::acceptAll() {
     }
     if (!fd.valid()) return;
     Connection& c = add(ControlSocket(std::move(fd)));
-    c.greetingDeadline = loop_.now() + options_.handshakeTimeout * kNanos;
-    greetings_.push_back(c.id);
+    awaitGreeting(c);
     RSM_CRASH_POINT("accept.added");
     try {
       c.peer.credentials = c.control->credentials();
@@ -96,9 +95,16 @@ uint32_t Endpoint::connect(const std::string& path) {
   RSM_CRASH_POINT("hello.sent");
   Connection& c = add(std::move(socket));
   c.peer.credentials = credentials;
+  awaitGreeting(c);
   watchControl(c);
+  watchGreetings();
   RSM_CRASH_POINT("hello.watched");
   return c.id;
+}
+
+void Endpoint::awaitGreeting(Connection& c) {
+  c.greetingDeadline = loop_.now() + options_.handshakeTimeout * kNanos;
+  greetings_.push_back(c.id);
 }
 
 Connection& Endpoint::add(ControlSocket socket) {
@@ -212,10 +218,13 @@ void Endpoint::welcomed(Connection& c, const Greeting& welcome) {
   if (welcome.versionMax != layout::kProtocolVersion)
     throw Failure(codes::kProtocolMismatch, "the server speaks protocol version " + std::to_string(welcome.versionMax) + ", this client " +
                                                 std::to_string(layout::kProtocolVersion));
+  if (welcome.service != options_.service)
+    throw Failure(codes::kProtocolMismatch, "the server is of service " + welcome.service + ", this client asks for " + options_.service);
   RSM_CRASH_POINT("welcome.received");
   layOut(welcome.receive);
   introduce(c, welcome);
   c.state = Connection::State::kOpen;
+  forgetGreeting(c.id);
   observer_.onConnection(c.id, c.peer);
 }
 
@@ -248,9 +257,10 @@ void Endpoint::greetingsTick() {
     loop_.watch(listening_->fd(), [this] { acceptAll(); });
   }
   const uint64_t now = loop_.now();
+  // A server that keeps silent may only be stopped: it is tried again.
+  const char* code = options_.listener ? codes::kProtocolMismatch : codes::kUnreachable;
   while (!greetings_.empty() && get(greetings_.front())->greetingDeadline <= now)
-    refuse(*get(greetings_.front()), codes::kProtocolMismatch,
-           "it did not finish its handshake within " + std::to_string(options_.handshakeTimeout) + " ms");
+    refuse(*get(greetings_.front()), code, "it did not finish its handshake within " + std::to_string(options_.handshakeTimeout) + " ms");
   if (!greetings_.empty()) watchGreetings();
 }
 
