@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, newServiceDirectory, type Service, serviceDirectory, socketsIn, startService } from '../support/index.js';
 
@@ -77,20 +77,61 @@ describe('out of descriptors', () => {
   });
 });
 
-describe('memory that is refused', () => {
-  it.each([
-    ['the size of files', 'fsize=65536:', 'fsize=unlimited:'],
-    // Nothing more can be locked or mapped than this process has: V8 needs some, a region needs more.
-  ])('by a limit on %s: the message fails, nothing stays open or mapped', async (_, tight, wide) => {
-    const server = await startService('limited');
-    await server.call('listen', 'limits');
-    await limited.call('connect', 'limits', undefined, 20_000);
-    limit(tight);
-    expect(await limited.call('write', 'x')).toMatchObject({ code: 'RSM_CONNECTION_LOST' });
-    limit(wide);
-    await eventually(async () => expect((await limited.call<Residue>('residue')).regions).toBe(0));
-    await eventually(async () => expect(await limited.call('write', 'y')).toBeUndefined());
+describe('out of descriptors in the midst of a handshake', () => {
+  it.each([0, 1, 2, 3, 4])('a server with %i left: its client hears of it, and nothing stays open or mapped', async (spare) => {
+    await limited.call('listen', 'limits');
+    const [early, late] = [await startService('limited'), await startService('limited')];
+    for (const client of [early, late]) await client.call('connect', 'limits', undefined, 20_000);
+    expect(await early.call('write', 'first')).toBeUndefined();
+    const before = await limited.call<Residue>('residue');
+    await limitDescriptors(spare);
+    // Its segments are formed now: three descriptors come, two regions and a pipe are to be made.
+    expect(await late.call('write', 'x')).toMatchObject({ code: 'RSM_CONNECTION_LOST' });
+    expect(await early.call('write', 'second')).toBeUndefined();
+    limit('nofile=1024:');
+    await eventually(async () => expect((await late.call<Residue>('residue')).regions).toBe(0));
+    await eventually(async () => expect((await limited.call<Residue>('residue')).regions).toBe(before.regions));
+    // It connects by itself again.
+    await eventually(async () => expect(await late.call('write', 'y')).toBeUndefined());
   });
+});
+
+describe('address space that is refused', () => {
+  it.each(['the client', 'the server'])(
+    'to %s: the message fails, nothing stays open or mapped, and it goes on with more',
+    async (whose) => {
+      const [server, client] = [limited, await startService('limited')];
+      await server.call('listen', 'limits');
+      await client.call('connect', 'limits', undefined, 20_000);
+      const before = [await server.call<Residue>('residue'), await client.call<Residue>('residue')];
+      const victim = whose === 'the client' ? client : server;
+      // No mapping of 4 MiB more can be made; V8 has reserved what it needs.
+      const status = readFileSync(`/proc/${victim.pid}/status`, 'utf8');
+      const used = Number(/^VmSize:\s+(\d+) kB/m.exec(status)![1]) * 1024;
+      execFileSync('prlimit', [`--pid=${victim.pid}`, `--as=${used + 4 * 1024 * 1024}:`]);
+      expect(await client.call('write', 'x')).toMatchObject({ code: 'RSM_CONNECTION_LOST' });
+      execFileSync('prlimit', [`--pid=${victim.pid}`, '--as=unlimited:']);
+      await eventually(async () => expect((await client.call<Residue>('residue')).regions).toBe(before[1]!.regions));
+      await eventually(async () => expect((await server.call<Residue>('residue')).regions).toBe(before[0]!.regions));
+      await eventually(async () => expect(await client.call('write', 'y')).toBeUndefined());
+    },
+  );
+});
+
+describe('memory that is refused', () => {
+  it.each([['the size of files', 'fsize=65536:', 'fsize=unlimited:']])(
+    'by a limit on %s: the message fails, nothing stays open or mapped',
+    async (_, tight, wide) => {
+      const server = await startService('limited');
+      await server.call('listen', 'limits');
+      await limited.call('connect', 'limits', undefined, 20_000);
+      limit(tight);
+      expect(await limited.call('write', 'x')).toMatchObject({ code: 'RSM_CONNECTION_LOST' });
+      limit(wide);
+      await eventually(async () => expect((await limited.call<Residue>('residue')).regions).toBe(0));
+      await eventually(async () => expect(await limited.call('write', 'y')).toBeUndefined());
+    },
+  );
 
   it('to a server: its client hears why, and others go on', async () => {
     await limited.call('listen', 'limits');

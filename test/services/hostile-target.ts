@@ -8,6 +8,8 @@ import { exposeServer } from './fixture/serve.js';
 import { residue } from './residue.js';
 
 let events = 0;
+/** How often each number came. */
+let numbers = new Map<number, number>();
 const held: (() => void)[] = [];
 
 @Controller()
@@ -29,6 +31,11 @@ class TargetController {
     return new Promise<string>((resolve) => held.push(() => resolve('released')));
   }
 
+  @EventPattern<string>('number')
+  number(@Payload() number: number) {
+    numbers.set(number, (numbers.get(number) ?? 0) + 1);
+  }
+
   @EventPattern('event')
   event(@Payload() _data: unknown) {
     events++;
@@ -42,8 +49,19 @@ const server = new RsmServer({ service: 'hostile', ...fixtureOptions<Partial<Rsm
 const app = await NestFactory.createMicroservice(TargetModule, { strategy: server, logger: ['error', 'warn'] });
 onStop(() => app.close());
 exposeServer(server);
+function summarized(): { count: number; twice: number } {
+  return { count: numbers.size, twice: [...numbers.values()].filter((times) => times > 1).length };
+}
+
 expose({
   events: () => events,
+  /** How many different numbers came since the last call, and how many came more than once. */
+  numbers: () => {
+    const summary = summarized();
+    numbers = new Map();
+    return summary;
+  },
+  numbersSoFar: summarized,
   released: () => held.splice(0).forEach((release) => release()),
   held: () => held.length,
   residue: () => {

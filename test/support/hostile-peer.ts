@@ -1,17 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-const SCRIPT = join(import.meta.dirname, 'hostile-peer.py');
+const SCRIPTS = join(import.meta.dirname, 'hostile');
 
-/** How the server ended a hostile peer's connection, and what else an act of hostile-peer.py says. */
+/** How a connection of a hostile peer ended, and what else an act of hostile/client.py or hostile/server.py says. */
 export interface HostileOutcome extends Record<string, unknown> {
   ended: boolean;
   code?: string | null;
   text?: string | null;
 }
 
-/** A running hostile-peer.py: a process that passes descriptors and writes into the memory it was given. */
+/** A running client.py or server.py: a process that passes descriptors and writes into the memory it was given. It dies with the test run. */
 export class HostilePeer {
   readonly pid: number;
   readonly outcome: Promise<HostileOutcome>;
@@ -20,8 +21,11 @@ export class HostilePeer {
   private wake: () => void = () => undefined;
   private done = false;
 
-  constructor(socket: string, act: string, ...args: unknown[]) {
-    this.child = spawn('python3', [SCRIPT, socket, act, JSON.stringify(args)], { stdio: ['pipe', 'pipe', 'pipe'] });
+  constructor(side: 'client' | 'server', socket: string, act: string, ...args: unknown[]) {
+    this.child = spawn('python3', [join(SCRIPTS, `${side}.py`), socket, act, JSON.stringify(args)], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
+    });
     this.pid = this.child.pid!;
     let errors = '';
     this.child.stderr!.setEncoding('utf8').on('data', (text: string) => (errors += text));
@@ -35,7 +39,7 @@ export class HostilePeer {
         this.wake();
         const last = this.lines.at(-1);
         if (code === 0 && last !== undefined) resolve(last as HostileOutcome);
-        else reject(new Error(`hostile-peer.py ${act} ${JSON.stringify(args)} ended with ${code}:\n${errors}`));
+        else reject(new Error(`The hostile ${side}, act ${act} ${JSON.stringify(args)}, ended with ${code}:\n${errors}`));
       });
     });
     this.outcome.catch(() => undefined); // whoever awaits it hears of it
@@ -54,7 +58,16 @@ export class HostilePeer {
   }
 }
 
-/** Runs one act to its end. */
+/** Runs one act of a hostile client to its end. */
 export function hostile(socket: string, act: string, ...args: unknown[]): Promise<HostileOutcome> {
-  return new HostilePeer(socket, act, ...args).end();
+  return new HostilePeer('client', socket, act, ...args).end();
+}
+
+let servers = 0;
+
+/** Starts a hostile instance of the service 'hostile' in that directory; clients that watch the folder find it by themselves. */
+export function hostileServer(directory: string, act: string, ...args: unknown[]): HostilePeer {
+  const folder = join(directory, 'hostile');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return new HostilePeer('server', join(folder, `hostile${String(servers++).padStart(9, '0')}.sock`), act, ...args);
 }

@@ -4,6 +4,27 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Service, type ServiceOptions } from './service.js';
 
+const PREFIX = 'rsm-t-';
+let swept = false;
+
+/** Removes what test processes have left that were killed. */
+function sweep(): void {
+  if (swept) return;
+  swept = true;
+  for (const name of readdirSync(realpathSync(tmpdir()))) {
+    const owner = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
+    if (owner !== undefined && !isAlive(Number(owner))) rmSync(join(realpathSync(tmpdir()), name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
 export interface Closable {
   close(): unknown;
 }
@@ -19,7 +40,8 @@ class Lifetime {
 
   /** Short, because socket paths are. */
   newDirectory(): string {
-    const folder = mkdtempSync(join(realpathSync(tmpdir()), 'rsm-t-'));
+    sweep();
+    const folder = mkdtempSync(join(realpathSync(tmpdir()), `${PREFIX}${process.pid}-`));
     this.folders.push(folder);
     return folder;
   }

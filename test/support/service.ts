@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import type { ToFixture, ToTest } from '../services/fixture/link.js';
 
 const BUILT = join(import.meta.dirname, '..', 'dist');
+/** Continues a fixture that a test has stopped when the test run is killed: it sees its channel closed then, cleans up and exits. */
+const SETPRIV = '/usr/bin/setpriv';
+const WITH_PARENT = existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'CONT'] : [];
 /** Milliseconds a fixture may take to start or to stop; far more than it needs. */
 const PATIENCE = 45_000;
 
@@ -63,8 +66,10 @@ export class Service {
     if (!existsSync(path)) {
       throw new Error(`There is no ${path}; run npm run build.`);
     }
+    const [execPath, ...before] = [...WITH_PARENT, process.execPath];
     const child = fork(path, [JSON.stringify(options)], {
-      execArgv,
+      execPath,
+      execArgv: [...before, ...execArgv],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       serialization: 'advanced',
       env: { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1', RSM_DIRECTORY: directory, ...env },
