@@ -13,6 +13,13 @@ constexpr std::size_t kHeaderBytes = 64 * 1024;
 /// Text up to this length is encoded with room for its longest encoding; beyond, its length in bytes is counted first.
 constexpr std::size_t kUncounted = 256 * 1024;
 
+/// As number(), without the wrapper and its exceptions: for the calls that every message makes. The layer above passes numbers only; 0 for others.
+uint32_t plainNumber(napi_env env, napi_value value) {
+  uint32_t number = 0;
+  napi_get_value_uint32(env, value, &number);
+  return number;
+}
+
 }  // namespace
 
 Napi::Function NativeEndpoint::define(Napi::Env env) {
@@ -58,6 +65,9 @@ NativeEndpoint::NativeEndpoint(const Napi::CallbackInfo& info) : ObjectWrap(info
   handlers_ = Napi::Persistent(info[1].As<Napi::Object>());
   onMessages_ = Napi::Persistent(info[1].As<Napi::Object>().Get("onMessages").As<Napi::Function>());
 
+  const auto none = Napi::Array::New(env_, 0);
+  noBuffers_ = Napi::Persistent(none.As<Napi::Object>());
+
   const auto header = Napi::Buffer<uint8_t>::New(env_, kHeaderBytes);
   headerData_ = reinterpret_cast<std::byte*>(header.Data());
   header_ = Napi::Persistent(header.As<Napi::Object>());
@@ -94,38 +104,37 @@ Napi::Value NativeEndpoint::connect(const Napi::CallbackInfo& info) {
 Napi::Value NativeEndpoint::send(const Napi::CallbackInfo& info) {
   MessageParts message;
   message.header = headerData_;
-  message.headerLength = number(info[4]);
+  message.headerLength = plainNumber(env_, info[4]);
   if (message.headerLength > kHeaderBytes) throw Napi::RangeError::New(env_, "headerLength is larger than the header buffer");
   readPayload(info[5], message);
-  const uint32_t lane = number(info[1]);
+  const uint32_t lane = plainNumber(env_, info[1]);
   if (lane >= kLanes) throw Napi::RangeError::New(env_, "there is no such lane");
-  const SendOptions options{static_cast<uint8_t>(lane), static_cast<uint16_t>(number(info[3])), (number(info[2]) & kFlagWatched) != 0};
-  const SendResult result = guarded(env_, [&] { return endpoint().send(number(info[0]), message, options); });
+  const SendOptions options{static_cast<uint8_t>(lane), static_cast<uint16_t>(plainNumber(env_, info[3])),
+                            (plainNumber(env_, info[2]) & kFlagWatched) != 0};
+  const SendResult result = guarded(env_, [&] { return endpoint().send(plainNumber(env_, info[0]), message, options); });
   if (result.status == SendStatus::kTooLarge) throw tooLarge(message.length());
   return Napi::Number::New(env_, result.status == SendStatus::kCommitted ? static_cast<double>(result.sequence) : 0);
 }
 
 Napi::Value NativeEndpoint::sendBatch(const Napi::CallbackInfo& info) {
   const auto packed = info[2].As<Napi::Uint8Array>();
-  const auto lengths = info[3].As<Napi::Uint32Array>();
-  const uint32_t first = number(info[4]);
+  const auto lengthsArray = info[3].As<Napi::Uint32Array>();
   const SendOptions options{static_cast<uint8_t>(std::min(number(info[1]), kLanes - 1)), 0, false};
-  const auto* at = reinterpret_cast<const std::byte*>(packed.Data());
-  const auto* end = at + packed.ByteLength();
-  uint32_t committed = 0;
-  for (uint32_t i = 0; i < lengths.ElementLength(); ++i) {
-    const uint32_t length = lengths[i];
-    if (static_cast<std::size_t>(end - at) < length) throw Napi::RangeError::New(env_, "the lengths add up to more than the packed bytes");
-    if (i >= first) {
-      const MessageParts message{nullptr, 0, at, length};
-      const SendResult result = guarded(env_, [&] { return endpoint().send(number(info[0]), message, options); });
-      if (result.status == SendStatus::kTooLarge) throw tooLarge(length);
-      if (result.status == SendStatus::kNoRoom) break;
-      ++committed;
-    }
-    at += length;
+  const uint32_t* lengths = lengthsArray.Data();
+  const auto count = static_cast<uint32_t>(lengthsArray.ElementLength());
+  const uint32_t first = std::min(number(info[4]), count);
+  uint64_t before = 0;
+  uint64_t total = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (i == first) before = total;
+    total += lengths[i];
   }
-  return Napi::Number::New(env_, committed);
+  if (total > packed.ByteLength()) throw Napi::RangeError::New(env_, "the lengths add up to more than the packed bytes");
+  if (first == count) return Napi::Number::New(env_, 0);
+  const PackedMessages messages{reinterpret_cast<const std::byte*>(packed.Data()) + before, lengths + first, count - first};
+  const BatchResult result = guarded(env_, [&] { return endpoint().sendBatch(number(info[0]), messages, options); });
+  if (result.status == SendStatus::kTooLarge) throw tooLarge(messages.lengths[result.committed]);
+  return Napi::Number::New(env_, result.committed);
 }
 
 void NativeEndpoint::schedule(const Napi::CallbackInfo&) { endpoint().schedule(); }
@@ -169,8 +178,10 @@ Napi::Error NativeEndpoint::tooLarge(uint64_t length) {
                                                                  " bytes is longer than the receiver's maxMessageSize"));
 }
 
-void NativeEndpoint::readPayload(const Napi::Value& value, MessageParts& message) {
-  if (value.IsString()) {
+void NativeEndpoint::readPayload(napi_value value, MessageParts& message) {
+  napi_valuetype type = napi_undefined;
+  napi_typeof(env_, value, &type);
+  if (type == napi_string) {
     std::size_t units = 0;
     napi_get_value_string_utf16(env_, value, nullptr, 0, &units);
     std::size_t room = units * 3;
@@ -181,7 +192,7 @@ void NativeEndpoint::readPayload(const Napi::Value& value, MessageParts& message
     napi_get_value_string_utf8(env_, value, reinterpret_cast<char*>(text_.data()), room + 1, &written);
     message.payload = text_.data();
     message.payloadLength = written;
-  } else if (!value.IsUndefined()) {
+  } else if (type != napi_undefined) {
     void* data = nullptr;
     std::size_t length = 0;
     if (napi_get_buffer_info(env_, value, &data, &length) != napi_ok) throw Napi::TypeError::New(env_, "a payload is a string or a Uint8Array");

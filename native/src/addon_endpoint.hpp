@@ -87,7 +87,7 @@ class NativeEndpoint final : public Napi::ObjectWrap<NativeEndpoint>, public End
   /// Throws RSM_CONNECTION_LOST once it is destroyed.
   Endpoint& endpoint();
   Napi::Error tooLarge(uint64_t length);
-  void readPayload(const Napi::Value& value, MessageParts& message);
+  void readPayload(napi_value value, MessageParts& message);
   Napi::Value copy(const std::vector<std::byte>& bytes);
   Napi::Value take(Bytes bytes);
   void invoke(const char* name, std::initializer_list<napi_value> args);
@@ -118,6 +118,7 @@ class NativeEndpoint final : public Napi::ObjectWrap<NativeEndpoint>, public End
   napi_async_cleanup_hook_handle cleanup_ = nullptr;
   Napi::ObjectReference handlers_;
   Napi::FunctionReference onMessages_;
+  Napi::ObjectReference noBuffers_;  ///< an empty array: what most batches have
   Napi::ObjectReference header_;
   Napi::ObjectReference table_;
   Napi::ObjectReference outbox_;

@@ -30,8 +30,12 @@ BatchSpace NativeEndpoint::growArena(std::size_t size) {
 
 void NativeEndpoint::onMessages(uint32_t count, std::vector<Bytes>& owned) {
   call([&] {
-    const auto list = Napi::Array::New(env_, owned.size());
-    for (uint32_t i = 0; i < owned.size(); ++i) list.Set(i, take(std::move(owned[i])));
+    napi_value list = noBuffers_.Value();
+    if (!owned.empty()) {
+      const auto buffers = Napi::Array::New(env_, owned.size());
+      for (uint32_t i = 0; i < owned.size(); ++i) buffers.Set(i, take(std::move(owned[i])));
+      list = buffers;
+    }
     onMessages_.MakeCallback(handlers_.Value(), {Napi::Number::New(env_, count), arena_.IsEmpty() ? env_.Undefined() : arena_.Value(), list});
   });
 }

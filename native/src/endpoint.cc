@@ -47,6 +47,27 @@ Endpoint::~Endpoint() { destroy(); }
 
 const Connection* Endpoint::find(uint32_t id) const { return id < slots_.size() ? slots_[id].get() : nullptr; }
 
+SendResult Endpoint::send(uint32_t id, const MessageParts& message, const SendOptions& options) {
+  Connection& c = sendable(id);
+  const SendResult result = commit(c, message, options);
+  if (result.status == SendStatus::kCommitted) announce(c, options.watched);
+  return result;
+}
+
+BatchResult Endpoint::sendBatch(uint32_t id, const PackedMessages& messages, const SendOptions& options) {
+  Connection& c = sendable(id);
+  BatchResult result{SendStatus::kCommitted, 0};
+  const std::byte* at = messages.bytes;
+  for (; result.committed < messages.count; ++result.committed) {
+    const uint32_t length = messages.lengths[result.committed];
+    result.status = commit(c, {nullptr, 0, at, length}, options).status;
+    if (result.status != SendStatus::kCommitted) break;
+    at += length;
+  }
+  if (result.committed) announce(c, options.watched);
+  return result;
+}
+
 Connection& Endpoint::sendable(uint32_t id) {
   Connection* c = get(id);
   if (!c || !c->open() || c->state == Connection::State::kGreeting)
@@ -54,39 +75,41 @@ Connection& Endpoint::sendable(uint32_t id) {
   return *c;
 }
 
-SendResult Endpoint::send(uint32_t id, const MessageParts& message, const SendOptions& options) {
-  Connection* c = &sendable(id);
-  if (message.length() > c->peer.maxMessageSize)
-    return {SendStatus::kTooLarge};
-  if (!c->formed()) {
-    c->wantsRoom = true;
-    beginForming(*c);
+SendResult Endpoint::commit(Connection& c, const MessageParts& message, const SendOptions& options) {
+  if (message.length() > c.peer.maxMessageSize) return {SendStatus::kTooLarge};
+  if (!c.formed()) {
+    c.wantsRoom = true;
+    beginForming(c);
     return {SendStatus::kNoRoom};
   }
-  SendResult result = c->source->send(message, options);
-  if (result.status == SendStatus::kNoRoom && c->source->releasesPending()) {
-    poll(*c);
-    activate(*c);  // taking releases ended this side's wait for more: it begins anew before the next sleep
+  SendResult result = c.source->send(message, options);
+  if (result.status == SendStatus::kNoRoom && c.source->releasesPending()) {
+    poll(c);
+    activate(c);  // taking releases ended this side's wait for more: it begins anew before the next sleep
     startPolling();
-    result = c->source->send(message, options);
+    result = c.source->send(message, options);
   }
-  if (result.status == SendStatus::kNoRoom) {
+  if (result.status == SendStatus::kCommitted) {
+    ++counters_.messagesSent;
+    counters_.bytesSent += message.length();
+  } else if (result.status == SendStatus::kNoRoom) {
     ++counters_.waits;
-    if (!c->wantsRoom) {
-      c->wantsRoom = true;
-      activate(*c);
+    if (!c.wantsRoom) {
+      c.wantsRoom = true;
+      activate(c);
       startPolling();
     }
-    return result;
   }
-  if (result.status == SendStatus::kTooLarge) return result;
-  committed(*c, message.length(), options.watched);
   return result;
 }
 
 void Endpoint::committed(Connection& c, uint64_t length, bool watched) {
   ++counters_.messagesSent;
   counters_.bytesSent += length;
+  announce(c, watched);
+}
+
+void Endpoint::announce(Connection& c, bool watched) {
   c.ringForCommits();
   sent_ = true;
   if (c.source->sending()) c.wantsRoom = true;  // onWritable() tells when all its fragments have left

@@ -45,6 +45,18 @@ struct BatchSpace {
   std::size_t arenaSize = 0;
 };
 
+/// Messages that lie one after another: no header, lengths[i] bytes each.
+struct PackedMessages {
+  const std::byte* bytes = nullptr;
+  const uint32_t* lengths = nullptr;
+  uint32_t count = 0;
+};
+
+struct BatchResult {
+  SendStatus status;   ///< of the first one that was not committed; kCommitted where all were
+  uint32_t committed;
+};
+
 struct Report {
   uint32_t connection;
   ReleasedMessage message;
@@ -129,6 +141,8 @@ class Endpoint {
 
   /// kNoRoom: onWritable() follows. Throws RSM_CONNECTION_LOST.
   SendResult send(uint32_t connection, const MessageParts& message, const SendOptions& options);
+  /// Messages one after another, as far as there is room: one look at the sleeping receiver for all of them. Throws like send().
+  BatchResult sendBatch(uint32_t connection, const PackedMessages& messages, const SendOptions& options);
   /// Takes one settlement: an outcome (release and give the credit back), kReleaseOnly | outcome, or kFinishOnly.
   void settle(uint32_t delivery, uint32_t operation);
   void start(uint32_t delivery, bool started);
@@ -190,6 +204,9 @@ class Endpoint {
   // endpoint.cc: turns, sleeping and waking
   Connection* get(uint32_t id) { return id < slots_.size() ? slots_[id].get() : nullptr; }
   void turn();
+  /// Copies, commits and counts; the receiver does not hear of it before announce().
+  SendResult commit(Connection& c, const MessageParts& message, const SendOptions& options);
+  void announce(Connection& c, bool watched);
   std::size_t poll(Connection& c);
   /// Takes what the peer released; what is to be heard of waits for reportReleases(). Returns how many records were read.
   std::size_t takeReleases(Connection& c);

@@ -4,9 +4,18 @@ namespace rsm {
 
 GroupSelection::GroupSelection(const std::vector<SegmentDescriptor>& segments) {
   for (const auto& s : segments) geometry_.push_back(s.geometry);
+  lastChoice_ = decide(lastLength_);
 }
 
-GroupChoice GroupSelection::choose(uint64_t length) const {
+const GroupChoice& GroupSelection::choose(uint64_t length) const {
+  if (length != lastLength_) {
+    lastChoice_ = decide(length);
+    lastLength_ = length;
+  }
+  return lastChoice_;
+}
+
+GroupChoice GroupSelection::decide(uint64_t length) const {
   constexpr int kNone = -1;
   const int groups = static_cast<int>(geometry_.size());
   const auto able = [&](int g) { return geometry_[g].spanCapacity() >= length; };

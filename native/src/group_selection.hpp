@@ -23,10 +23,14 @@ class GroupSelection {
   /// Of the groups able to hold `length` bytes (partition size x span factor >= length): first the one with the largest partition
   /// size smaller than the message, or, where none is, the smallest able one; then the next smaller able one; then the next larger
   /// able one. Empty if none is able.
-  GroupChoice choose(uint64_t length) const;
+  const GroupChoice& choose(uint64_t length) const;
 
  private:
+  GroupChoice decide(uint64_t length) const;
+
   std::vector<SegmentGeometry> geometry_;
+  mutable uint64_t lastLength_ = 0;  ///< messages of one size tend to follow one another
+  mutable GroupChoice lastChoice_;
 };
 
 }  // namespace rsm

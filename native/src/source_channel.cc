@@ -36,7 +36,7 @@ std::byte* SourceChannel::partition(uint32_t group, uint32_t first) const {
 }
 
 bool SourceChannel::findRoom(uint64_t length, Room& room) {
-  const GroupChoice choice = selection_.choose(length);
+  const GroupChoice& choice = selection_.choose(length);
   for (uint32_t i = 0; i < choice.count; ++i) {
     const uint32_t group = choice.groups[i];
     const uint64_t size = layout_.segments[group].geometry.partitionSize;
