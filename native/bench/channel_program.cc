@@ -197,10 +197,10 @@ void work(uint64_t count) {
   const SharedChannel channel;
   auto source = channel.source();
   auto target = channel.target();
-  constexpr std::size_t kSizes[] = {64, 64, 64, 64, 200, 64, 64, 1024, 64, 4000, 64, 64, 300, 64, 64, 65'536};
+  constexpr std::size_t kSizes[] = {64, 64, 64, 64, 200, 64, 64, 1024, 64, 4000, 64, 64, 300, 64, 64, 12'000};
   constexpr std::size_t kBatch = 32;
-  const auto bytes = message(65'536);
-  std::vector<std::byte> arena(65'536);
+  const auto bytes = message(12'000);
+  std::vector<std::byte> arena(12'000);
   std::vector<rsm::Reference> held;
   std::vector<rsm::ReleasedMessage> released;
   uint64_t sum = 0;

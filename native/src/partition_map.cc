@@ -60,7 +60,20 @@ void PartitionMap::give(uint32_t first, uint32_t count) {
   lowest_ = std::min(lowest_, first);
 }
 
+void PartitionMap::markOne(uint32_t partition, bool free) {
+  const uint32_t word = partition / 64;
+  const uint64_t bit = uint64_t{1} << (partition % 64);
+  const uint64_t wordBit = uint64_t{1} << (word % 64);
+  if (free) {
+    free_[word] |= bit;
+    anyFree_[word / 64] |= wordBit;
+  } else if ((free_[word] &= ~bit) == 0) {
+    anyFree_[word / 64] &= ~wordBit;
+  }
+}
+
 void PartitionMap::mark(uint32_t first, uint32_t count, bool free) {
+  if (count == 1) return markOne(first, free);
   for (uint32_t at = first, end = first + count; at < end;) {
     const uint32_t word = at / 64;
     const uint32_t bit = at % 64;

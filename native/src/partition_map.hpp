@@ -26,6 +26,7 @@ class PartitionMap {
   /// The first taken partition in [from, limit), or limit.
   uint32_t nextTaken(uint32_t from, uint32_t limit) const;
   void mark(uint32_t first, uint32_t count, bool free);
+  void markOne(uint32_t partition, bool free);
 
   uint32_t partitions_;
   uint32_t taken_ = 0;

@@ -12,6 +12,8 @@ struct SegmentGeometry {
 
   /// The longest message one span of such a segment holds, in bytes.
   uint64_t spanCapacity() const { return uint64_t{partitionSize} * spanFactor; }
+  /// How many partitions a span of so many bytes has. Most have one, which spares the division.
+  uint64_t partitionsFor(uint64_t length) const { return length <= partitionSize ? 1 : (length + partitionSize - 1) / partitionSize; }
 };
 
 /// What a sender needs to form its image of a target segment. All offsets count from the start of the target region.

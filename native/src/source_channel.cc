@@ -39,8 +39,7 @@ bool SourceChannel::findRoom(uint64_t length, Room& room) {
   const GroupChoice& choice = selection_.choose(length);
   for (uint32_t i = 0; i < choice.count; ++i) {
     const uint32_t group = choice.groups[i];
-    const uint64_t size = layout_.segments[group].geometry.partitionSize;
-    const uint32_t count = static_cast<uint32_t>(std::max<uint64_t>(1, (length + size - 1) / size));
+    const uint32_t count = static_cast<uint32_t>(layout_.segments[group].geometry.partitionsFor(length));
     const uint32_t first = directory_.take(group, count);
     if (first != PartitionMap::kNone) {
       room = {group, first, count};

@@ -53,7 +53,7 @@ bool TargetChannel::readDirectory(uint64_t sequence, uint64_t body, Reference& o
   if (!(mark & layout::kMarkFirst) || mark > 7) return refuse("begins in a partition whose directory entry does not say so");
   if (lane > 2) return refuse("names lane " + std::to_string(lane) + ", which is not there");
   if (length > geometry.spanCapacity()) return refuse("is " + std::to_string(length) + " bytes long, more than a span of its group holds");
-  const uint64_t count = std::max<uint64_t>(1, (length + geometry.partitionSize - 1) / geometry.partitionSize);
+  const uint64_t count = geometry.partitionsFor(length);
   if (first + count > geometry.partitions) return refuse("reaches over the segment's end");
   // A sender whose messages overlap could commit without end: what is held never exceeds what there is.
   if (received_[group].held + count > geometry.partitions) return refuse("stands in partitions that are not released yet");
@@ -74,8 +74,7 @@ bool TargetChannel::readDirectory(uint64_t sequence, uint64_t body, Reference& o
 }
 
 uint32_t TargetChannel::partitionsOf(const Reference& reference) const {
-  const uint32_t size = layout_.segments[reference.group].geometry.partitionSize;
-  return std::max<uint32_t>(1, static_cast<uint32_t>((uint64_t{reference.length} + size - 1) / size));
+  return static_cast<uint32_t>(layout_.segments[reference.group].geometry.partitionsFor(reference.length));
 }
 
 const std::byte* TargetChannel::payload(const Reference& reference) const {
