@@ -78,13 +78,9 @@ SendResult SourceChannel::send(const MessageParts& message, const SendOptions& o
 uint64_t SourceChannel::commit(const MessageParts& message, uint64_t from, uint64_t length, const Room& room, uint8_t mark,
                                const SendOptions& options) {
   std::byte* to = partition(room.group, room.first);
-  message.copy(from, length, to);
+  if (message.length()) message.copy(from, length, to);
   RSM_CRASH_POINT("payload.copied");
-  return publish(length, room, mark, options);
-}
-
-uint64_t SourceChannel::publish(uint64_t length, const Room& room, uint8_t mark, const SendOptions& options) {
-  toTarget_->written(static_cast<uint64_t>(partition(room.group, room.first) - toTarget_->image()), length);
+  toTarget_->written(static_cast<uint64_t>(to - toTarget_->image()), length);
   writeEntries(room, length, mark, options);
 
   const uint64_t sequence = nextSequence_++;

@@ -138,9 +138,8 @@ class SourceChannel {
   };
 
   bool findRoom(uint64_t length, Room& room);
+  /// An empty `message`: the bytes stand in their partitions already.
   uint64_t commit(const MessageParts& message, uint64_t from, uint64_t length, const Room& room, uint8_t mark, const SendOptions& options);
-  /// The rest of a commit, once the bytes stand in their partitions.
-  uint64_t publish(uint64_t length, const Room& room, uint8_t mark, const SendOptions& options);
   void writeEntries(const Room& room, uint64_t length, uint8_t mark, const SendOptions& options);
   std::vector<std::byte> bytesOf(const InFlight& row, uint32_t cell) const;
   std::byte* partition(uint32_t group, uint32_t first) const;

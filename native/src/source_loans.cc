@@ -27,7 +27,7 @@ SendResult SourceChannel::commitLoan(const Room& room, uint64_t length, const Se
   ++inFlight_;
   watched_ += options.watched;
   RSM_CRASH_POINT("loan.filled");
-  return {SendStatus::kCommitted, publish(length, {room.group, room.first, needed}, layout::kMarkFirst, options)};
+  return {SendStatus::kCommitted, commit({}, 0, length, {room.group, room.first, needed}, layout::kMarkFirst, options)};
 }
 
 void SourceChannel::returnLoan(const Room& room) {
