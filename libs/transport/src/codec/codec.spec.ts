@@ -11,6 +11,14 @@ function encode(name: CodecName, value: unknown): { format: number; bytes: Buffe
   return { format, payload, bytes: typeof payload === 'string' ? Buffer.from(payload) : Buffer.from(payload ?? []) };
 }
 
+/** As msgpackr writes objects: a key of its own called __proto__ is renamed. */
+function harmlessKeys(_: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return value;
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key === '__proto__' ? '__proto_' : key, inner]));
+}
+
 /** Half a surrogate pair at the end becomes U+FFFD. */
 function wellFormed(text: string): string {
   return Buffer.from(text).toString();
@@ -92,8 +100,9 @@ describe.each<CodecName>(['json', 'msgpack'])('codec %s', (name) => {
   it('carries every JSON value', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
-        expect(JSON.stringify(roundTrip(name, value))).toBe(JSON.stringify(value));
+        expect(JSON.stringify(roundTrip(name, value))).toBe(JSON.stringify(value, name === 'msgpack' ? harmlessKeys : undefined));
       }),
+      { examples: [[JSON.parse('[{"":{"__proto__":false}}]')]] },
     );
   });
 
