@@ -74,7 +74,13 @@ void decodeAll(const Bytes& bytes) {
   });
   accepted([&] {
     const rsm::Refuse m = rsm::decodeRefuse(bytes.data(), bytes.size());
-    REQUIRE(m.text.size() <= rsm::kMaxRefusal && bodyOf(rsm::encode(m)) == bytes);
+    const Bytes again = bodyOf(rsm::encode(m));
+    REQUIRE(m.text.size() <= rsm::kMaxRefusal && again.size() == bytes.size());
+    const auto kept = [](std::byte made, std::byte given) {
+      const bool shows = given >= std::byte{' '} && given <= std::byte{'~'};
+      return made == given || (!shows && made == std::byte{'?'});  // what could forge a line of a log
+    };
+    REQUIRE(std::equal(again.begin(), again.end(), bytes.begin(), kept));
   });
   accepted([&] { REQUIRE(bodyOf(rsm::encodeNotice(rsm::decodeNotice(bytes.data(), bytes.size()))) == bytes); });
   accepted([&] {

@@ -45,20 +45,24 @@ it(`${CYCLES} clients that are killed at any point of their life leave nothing i
 it(`${SERVER_CYCLES} servers that are killed leave nothing in their client, nor in the folder`, async () => {
   const client = closeAfterwards(new RsmClient({ service: 'hostile', directory: serviceDirectory(), connectTimeout: 40_000 }));
   const shm = shared();
-  const left = (): object => {
+  // Other test files that ran in this process may have left some for the garbage collector: no more than there were.
+  const left = (): number[] => {
     const { regions, descriptors } = residue();
-    return { regions, sockets: descriptors['socket'], pipes: descriptors['pipe'] };
+    return [regions, descriptors['socket'] ?? 0, descriptors['pipe'] ?? 0];
   };
+  const noMoreThan = (before: number[]): Promise<void> =>
+    eventually(() => expect(left().map((count, i) => Math.max(count, before[i]!))).toEqual(before), { within: 10_000 });
+  const regions = residue().regions;
   const cycle = async (): Promise<void> => {
     const service = await startService('hostile-target', { execArgv: ['--expose-gc'] });
     expect(await firstValueFrom(client.send('echo', 'hello'))).toBe('hello');
     await service.kill();
   };
   await cycle();
-  await eventually(() => expect(residue().regions).toBe(0));
+  await eventually(() => expect(residue().regions).toBeLessThanOrEqual(regions));
   const before = left();
   for (let i = 0; i < SERVER_CYCLES; i++) await cycle();
-  await eventually(() => expect(left()).toEqual(before), { within: 10_000 });
+  await noMoreThan(before);
   // The client that meets the refusing sockets removes them.
   await eventually(() => expect(socketsIn(serviceDirectory())).toEqual([]), { within: 10_000 });
   await client.close();

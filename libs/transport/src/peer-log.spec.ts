@@ -11,7 +11,9 @@ describe('PeerLog', () => {
     log = new PeerLog({ error: (line: unknown) => void lines.push(String(line)) });
   });
 
-  afterEach(() => jest.useRealTimers());
+  afterEach(() => {
+    jest.useRealTimers();
+  });
 
   it('logs the first of each reason at once', () => {
     log.report('a wrong magic');

@@ -153,12 +153,12 @@ def spoil_message(path, how):
     def fragments():
         size, count, span = groups[-1]
         for i in range(4000):
-            peer.until(lambda: peer.sequence - peer.released() < count)
+            peer.until(lambda: peer.sequence - peer.released() < count or peer.ended())
+            if peer.ended():
+                return
             peer.entry(len(groups) - 1, i % count, size, mark=FIRST | FRAGMENT)
             peer.announce(len(groups) - 1, i % count)
             peer.ring()
-            if i % 16 == 0 and peer.ended():
-                return
 
     ways = {
         'group': lambda: peer.announce(9, 0),
