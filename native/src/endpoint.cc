@@ -173,7 +173,7 @@ void Endpoint::turn() {
   window_.at(now);
   if (polling_ && now - lastTurn_ > kLate) {
     const long switches = involuntarySwitches();
-    if (switches != switches_) window_.descheduled();
+    if (switches != switches_) window_.descheduled(now - lastTurn_);
     switches_ = switches;
   }
 

@@ -39,12 +39,16 @@ void PollingWindow::rung(uint64_t slept) {
   length_ = std::min(kMax, std::max({length_, kFirst, slept * 2}));
 }
 
-void PollingWindow::descheduled() {
-  if (adaptive_ && now_ >= holdOffUntil_) holdOff();
+void PollingWindow::descheduled(uint64_t late) {
+  if (!adaptive_ || now_ < holdOffUntil_) return;
+  lost_ -= std::min(lost_, (now_ - lostAt_) / kForgiven);
+  lost_ += late;
+  lostAt_ = now_;
+  if (lost_ >= kLost) holdOff();
 }
 
 void PollingWindow::holdOff() {
-  length_ = 0;
+  length_ = lost_ = 0;
   fruitless_ = caught_ = 0;
   holdOffUntil_ = now_ + holdOff_;
   holdOff_ = std::min(holdOff_ * 2, kLastHoldOff);

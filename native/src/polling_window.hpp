@@ -8,11 +8,15 @@ namespace rsm {
 ///
 /// Adaptive: a sleep that ended so soon that polling would have caught the message makes the window grow; a window that passed without a
 /// message makes it shrink, down to none: no CPU at idle. Where polling keeps the peer from its core (growth that catches nothing, or
-/// a thread that is descheduled while it polls) there is no polling for a while, longer each time: never slower than blocking for long.
+/// a thread that is descheduled for long while it polls) there is no polling for a while, longer each time: never slower than blocking for long.
 class PollingWindow {
  public:
   static constexpr uint64_t kMax = 500'000;
   static constexpr uint64_t kFirst = 50'000;
+  /// What a thread may lose of its core before it takes that for another's: the kernel's own threads take some 10 µs now and then, a process that wants
+  /// to run takes milliseconds. Forgiven at 1/kForgiven of the time that passes.
+  static constexpr uint64_t kLost = 1'000'000;
+  static constexpr uint64_t kForgiven = 20;
 
   /// `microseconds`: -1 adaptive, 0 blocking, else a fixed window.
   explicit PollingWindow(int64_t microseconds);
@@ -26,8 +30,8 @@ class PollingWindow {
   void missed();
   /// A bell ended a sleep that lasted `slept`.
   void rung(uint64_t slept);
-  /// The thread lost its core while it polled.
-  void descheduled();
+  /// The thread lost its core while it polled, and came back so much later.
+  void descheduled(uint64_t late);
 
  private:
   bool adaptive_;
@@ -37,6 +41,8 @@ class PollingWindow {
 
   uint64_t holdOffUntil_ = 0;
   uint64_t holdOff_;
+  uint64_t lost_ = 0;
+  uint64_t lostAt_ = 0;
   uint32_t misses_ = 0;
   uint32_t fruitless_ = 0;  ///< growths since a message was caught
   uint32_t caught_ = 0;     ///< messages in a row

@@ -14,7 +14,7 @@ TEST("a blocking window stays empty and a fixed one as it is, whatever happens")
       window.caught(400'000);
       window.missed();
       window.rung(1000);
-      window.descheduled();
+      window.descheduled(PollingWindow::kLost);
       CHECK_EQ(window.length(), microseconds * 1000);
     }
   }
@@ -62,7 +62,7 @@ TEST("it grows where polling would have caught the message, up to its limit") {
 TEST("a thread that lost its core while it polled blocks for a while, then may poll again") {
   PollingWindow window(-1);
   window.at(1'000'000'000);
-  window.descheduled();
+  window.descheduled(PollingWindow::kLost);
   CHECK_EQ(window.length(), 0);
   window.at(1'010'000'000);
   window.rung(1000);
@@ -70,6 +70,21 @@ TEST("a thread that lost its core while it polled blocks for a while, then may p
   window.at(1'020'000'000);
   window.rung(1000);
   CHECK_EQ(window.length(), PollingWindow::kFirst);
+}
+
+TEST("a core lost for moments, as to the kernel's own threads, is forgiven unless they add up") {
+  PollingWindow window(-1);
+  uint64_t now = 1'000'000'000;
+  for (int i = 0; i < 1000; ++i, now += 4'000'000) {
+    window.at(now);
+    window.descheduled(150'000);
+    CHECK_EQ(window.length(), PollingWindow::kFirst);
+  }
+  for (int i = 0; i < 10 && window.length(); ++i, now += 200'000) {
+    window.at(now);
+    window.descheduled(150'000);
+  }
+  CHECK_EQ(window.length(), 0);
 }
 
 namespace {
@@ -115,20 +130,20 @@ TEST("polling that catches message after message earns its trust back") {
   PollingWindow window(-1);
   uint64_t now = 1'000'000'000;
   window.at(now);
-  window.descheduled();
+  window.descheduled(PollingWindow::kLost);
   const uint64_t first = heldOff(window, now);
-  window.descheduled();
+  window.descheduled(PollingWindow::kLost);
   const uint64_t second = heldOff(window, now);
   CHECK(second > first);
   for (int i = 0; i < 100'000; ++i) window.caught(1000);
-  window.descheduled();
+  window.descheduled(PollingWindow::kLost);
   CHECK_EQ(heldOff(window, now), first);
 }
 
 TEST("while polling is given up neither a bell nor a message brings it back") {
   PollingWindow window(-1);
   window.at(1'000'000'000);
-  window.descheduled();
+  window.descheduled(PollingWindow::kLost);
   window.rung(1000);
   window.caught(1000);
   CHECK_EQ(window.length(), 0);
