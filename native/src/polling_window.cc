@@ -8,7 +8,6 @@ namespace {
 constexpr uint64_t kFirstHoldOff = 20'000'000;
 constexpr uint64_t kLastHoldOff = 1'280'000'000;
 constexpr uint32_t kFruitless = 3;       // growths that catch nothing before polling is given up
-constexpr uint32_t kConvincing = 1000;   // messages caught in a row that show the peer to have a core of its own
 constexpr uint64_t kSmallest = 10'000;
 
 }  // namespace
@@ -41,14 +40,15 @@ void PollingWindow::rung(uint64_t slept) {
 
 void PollingWindow::descheduled(uint64_t late) {
   if (!adaptive_ || now_ < holdOffUntil_) return;
-  lost_ -= std::min(lost_, (now_ - lostAt_) / kForgiven);
-  lost_ += late;
-  lostAt_ = now_;
-  if (lost_ >= kLost) holdOff();
+  if (late < kLost && caught_ >= kConvincing) {
+    caught_ = 0;
+    return;
+  }
+  holdOff();
 }
 
 void PollingWindow::holdOff() {
-  length_ = lost_ = 0;
+  length_ = 0;
   fruitless_ = caught_ = 0;
   holdOffUntil_ = now_ + holdOff_;
   holdOff_ = std::min(holdOff_ * 2, kLastHoldOff);

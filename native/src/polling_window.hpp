@@ -13,10 +13,10 @@ class PollingWindow {
  public:
   static constexpr uint64_t kMax = 500'000;
   static constexpr uint64_t kFirst = 50'000;
-  /// What a thread may lose of its core before it takes that for another's: the kernel's own threads take some 10 µs now and then, a process that wants
-  /// to run takes milliseconds. Forgiven at 1/kForgiven of the time that passes.
+  /// A thread that loses its core for so long lost it to another process, which wants to run for milliseconds; the kernel's own threads and V8's
+  /// helpers take it for less, and not often.
   static constexpr uint64_t kLost = 1'000'000;
-  static constexpr uint64_t kForgiven = 20;
+  static constexpr uint32_t kConvincing = 1000;  ///< messages caught in a row that show the peer to have a core of its own
 
   /// `microseconds`: -1 adaptive, 0 blocking, else a fixed window.
   explicit PollingWindow(int64_t microseconds);
@@ -41,8 +41,6 @@ class PollingWindow {
 
   uint64_t holdOffUntil_ = 0;
   uint64_t holdOff_;
-  uint64_t lost_ = 0;
-  uint64_t lostAt_ = 0;
   uint32_t misses_ = 0;
   uint32_t fruitless_ = 0;  ///< growths since a message was caught
   uint32_t caught_ = 0;     ///< messages in a row
