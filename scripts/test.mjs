@@ -1,5 +1,5 @@
 // Builds, runs the tests and ends with one line: `N passed, N failed`. Exit code 1 where anything failed or nothing ran.
-//   node scripts/test.mjs [native | crash | replay | unit | e2e | hostile] [arguments for the test binary or Jest]
+//   node scripts/test.mjs [native | crash | replay | wakes | unit | e2e | hostile] [arguments for the test binary or Jest]
 import { mkdirSync, mkdtempSync, existsSync, rmSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ const programs = {
   native: ['C++', join(nativeFolder, 'test', 'run.mjs')],
   crash: ['Crash points', join(nativeFolder, 'test', 'run.mjs'), '--define=RSM_CRASH_POINTS', 'crash points'],
   replay: ['Kept fuzz inputs', join(nativeFolder, 'fuzz', 'run.mjs'), '--replay'],
+  wakes: ['Wake checks', join(nativeFolder, 'test', 'wakes.mjs')],
 };
 const jestProjects = ['unit', 'e2e', 'hostile'];
 
