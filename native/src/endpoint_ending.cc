@@ -100,10 +100,9 @@ void Endpoint::finishEnded() {
       c->endCode = codes::kConnectionLost;
       c->endReason = "the peer hung up";
     }
-    if (takeReleases(*c)) {  // what the peer released meanwhile is not unfinished
-      reportReleases();
-      if (destroyed_) return;
-    }
+    takeReleases(*c);  // what the peer released meanwhile is not unfinished
+    reportReleases();  // nor is what was read of this connection since the turn's own report
+    if (destroyed_) return;
     std::vector<UnfinishedMessage> unfinished;
     if (c->source) unfinished = c->source->unfinished();
     RSM_CRASH_POINT("ended.unfinished");
@@ -141,6 +140,7 @@ void Endpoint::drop(Connection& c) {
   const uint32_t id = c.id;
   counters_.doorbellsRung += slots_[id]->rings;
   slots_[id].reset();
+  forget(ending_, id);  // what was settled while its end was reported must not end the next one with this number
   freeSlots_.push_back(id);
   RSM_CRASH_POINT("ended.dropped");
 }

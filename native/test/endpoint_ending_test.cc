@@ -70,3 +70,37 @@ TEST("an endpoint may be destroyed as it hears of the last release of a connecti
   CHECK(service.settleDown());
   CHECK_EQ(service.client.said.closed.size(), 0u);
 }
+
+TEST("what was read of a connection that is closed in the same turn is reported before its end") {
+  Delivered service;
+  CHECK(service.client.committed(service.here, "a second one", kWatched));
+  CHECK(service.settleDown());
+  service.server.settle(service.delivery);
+  service.client.said.during = [&](const std::string& callback) {
+    if (callback != "releases" || service.client.said.reports.size() != 1) return;
+    service.server.settle(service.server.said.messages.at(1).delivery, 3);
+    CHECK_EQ(service.client.endpoint.inFlight(service.here), 1u);  // reads the release, which is not reported yet
+    service.client.endpoint.close(service.here);
+  };
+  service.client.said.calls.clear();
+  CHECK(service.settleDown());
+  CHECK_EQ(service.client.said.calls, (std::vector<std::string>{"releases", "releases", "closed"}));
+  CHECK_EQ(service.client.said.reports.size(), 2u);
+  CHECK_EQ(service.unfinished().size(), 0u);
+}
+
+TEST("what is settled while the end of its connection is reported does not end the next connection with that number") {
+  Delivered service;
+  service.server.said.during = [&](const std::string& callback) {
+    if (callback == "closed") service.server.endpoint.settle(service.delivery, 1);
+  };
+  service.server.endpoint.close(service.there);
+  CHECK(check::runUntil({&service.server}, [&] { return !service.server.said.closed.empty(); }));
+  service.server.said.during = nullptr;
+  Node other(check::endpointOptions(false));
+  service.connect(other);
+  CHECK_EQ(service.server.said.connected.back().first, service.there);
+  CHECK(check::settleDown({&service.server, &service.client, &other}));
+  CHECK_EQ(service.server.said.closed.size(), 1u);
+  CHECK_EQ(other.said.closed.size(), 0u);
+}
