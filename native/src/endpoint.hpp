@@ -260,6 +260,7 @@ class Endpoint {
   void awaitGreeting(Connection& c);
   void watchGreetings();
   void greetingsTick();
+  void acceptAgain();
 
   // endpoint_forming.cc: METHOD M7
   void beginForming(Connection& c);

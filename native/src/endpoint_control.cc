@@ -32,6 +32,7 @@ void Endpoint::listen(const std::string& path, std::optional<uint32_t> gid) {
 void Endpoint::stopListening() {
   if (!listening_) return;
   if (!acceptPaused_) loop_.unwatch(listening_->fd());
+  acceptPaused_ = false;
   listening_.reset();
 }
 
@@ -52,12 +53,12 @@ void Endpoint::acceptAll() {
     try {
       c.peer.credentials = c.control->credentials();
       checkPeer(c.peer.credentials);
+      RSM_CRASH_POINT("accept.checked");
+      watchControl(c);
     } catch (const Failure& failure) {
       refuse(c, failure.code(), failure.what());
       continue;
     }
-    RSM_CRASH_POINT("accept.checked");
-    watchControl(c);
     watchGreetings();
     if (!makeRoomFor(c.id)) return;
   }
@@ -252,16 +253,27 @@ void Endpoint::watchGreetings() {
 
 void Endpoint::greetingsTick() {
   greetingsWatched_ = false;
-  if (acceptPaused_ && listening_) {
-    acceptPaused_ = false;
-    loop_.watch(listening_->fd(), [this] { acceptAll(); });
-  }
+  if (acceptPaused_ && listening_) acceptAgain();
   const uint64_t now = loop_.now();
   // A server that keeps silent may only be stopped: it is tried again.
   const char* code = options_.listener ? codes::kProtocolMismatch : codes::kUnreachable;
-  while (!greetings_.empty() && get(greetings_.front())->greetingDeadline <= now)
-    refuse(*get(greetings_.front()), code, "it did not finish its handshake within " + std::to_string(options_.handshakeTimeout) + " ms");
-  if (!greetings_.empty()) watchGreetings();
+  while (!greetings_.empty() && get(greetings_.front())->greetingDeadline <= now) {
+    const uint32_t oldest = greetings_.front();
+    controlReadable(oldest);  // a loop that was busy or stopped for so long has not read what came in time
+    if (destroyed_) return;
+    if (!greetings_.empty() && greetings_.front() == oldest)
+      refuse(*get(oldest), code, "it did not finish its handshake within " + std::to_string(options_.handshakeTimeout) + " ms");
+  }
+  if (!greetings_.empty() || acceptPaused_) watchGreetings();
+}
+
+void Endpoint::acceptAgain() {
+  try {
+    loop_.watch(listening_->fd(), [this] { acceptAll(); });
+    acceptPaused_ = false;
+  } catch (const Failure&) {
+    // What was lacking is lacking still.
+  }
 }
 
 }  // namespace rsm

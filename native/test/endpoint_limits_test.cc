@@ -385,3 +385,31 @@ TEST("a peer whose memory breaks the rules loses its connection with a reason; a
     }
   });
 }
+
+TEST("a greeting that came in time is read, however late this side looks") {
+  Service service;
+  RawPeer raw(service);
+  service.settleDown();
+  raw.socket.send(rsm::encodeHello(RawPeer::hello()));
+  service.server.loop.advance(endpointOptions(true).handshakeTimeout + 1);
+  CHECK(check::runUntil({&service.server}, [&] { return service.server.said.connected.size() == 2; }));
+
+  Node client(endpointOptions(false));
+  client.endpoint.connect(service.path());
+  CHECK(check::settleDown({&service.server}));
+  client.loop.advance(endpointOptions(false).handshakeTimeout + 1);
+  CHECK(check::settleDown({&service.server, &client}));
+  CHECK_EQ(client.said.connected.size(), 1);
+  CHECK_EQ(client.said.closed.size(), 0);
+}
+
+TEST("a connection that cannot be watched is refused; the listener goes on") {
+  Service service;
+  service.server.loop.refusesWatches = true;
+  Node client(endpointOptions(false));
+  service.connect(client);
+  CHECK_EQ(client.said.closed.size(), 1);
+  service.server.loop.refusesWatches = false;
+  service.connect(client);
+  CHECK_EQ(client.said.connected.size(), 1);
+}

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "failure.hpp"
 #include "loop.hpp"
 
 namespace check {
@@ -21,7 +22,10 @@ class PollLoop final : public rsm::Loop {
 
   explicit PollLoop(bool virtualTime) : virtualTime_(virtualTime) {}
 
-  void watch(int fd, std::function<void()> readable) override { watches_[fd] = std::move(readable); }
+  void watch(int fd, std::function<void()> readable) override {
+    if (refusesWatches) throw rsm::Failure(rsm::codes::kUnreachable, "a descriptor cannot be watched");
+    watches_[fd] = std::move(readable);
+  }
   void unwatch(int fd) override { watches_.erase(fd); }
   void poll(bool on) override { polling_ = on; }
   void onTurn(std::function<void()> turn) override { turn_ = std::move(turn); }
@@ -72,6 +76,7 @@ class PollLoop final : public rsm::Loop {
 
   /// Virtual time passes.
   void advance(uint64_t milliseconds) { clock_ += milliseconds * 1'000'000; }
+  bool refusesWatches = false;  ///< as where the system has no room for another one
   bool polling() const { return polling_; }
   bool closed() const { return closed_; }
   std::size_t watches() const { return watches_.size(); }
