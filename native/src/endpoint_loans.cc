@@ -72,12 +72,13 @@ void Endpoint::returnLoan(uint64_t number, bool lost) {
   Connection* c = get(id);
   const bool lives = c && c->source == loan->source;
   endLoan(number);
+  if (!lives) return;  // another connection may have its number by now
   if (lost) lostLoans_.push_back(id);
-  if (lives && c->wantsRoom) {
+  if (c->wantsRoom) {
     activate(*c);
     roomList_.push_back(id);
   }
-  if (lost || (lives && c->wantsRoom)) startPolling();
+  if (lost || c->wantsRoom) startPolling();
 }
 
 void Endpoint::endLoan(uint64_t number) {

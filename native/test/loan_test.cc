@@ -181,3 +181,16 @@ TEST("a deferred message is delivered with its beginning, loaded on demand, and 
   CHECK(!service.server.endpoint.view(delivery).data);
   CHECK(!service.server.endpoint.load(delivery, nullptr));
 }
+
+TEST("a loan that is lost after its connection has ended is not said to be of the connection that has its number now") {
+  Service service;
+  service.form();
+  const auto loan = service.client.endpoint.lend(service.here, 100);
+  CHECK_EQ(loan.status, LendStatus::kLent);
+  service.client.endpoint.close(service.here);
+  service.settleDown();
+  CHECK_EQ(service.connect(service.client), service.here);
+  service.client.endpoint.returnLoan(loan.number, true);
+  service.settleDown();
+  CHECK_EQ(service.client.said.lostLoans.size(), 0);
+}
