@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <string>
@@ -100,6 +101,7 @@ Region& Region::operator=(Region&& other) noexcept {
 }
 
 void Region::allowWrites(uint64_t offset) {
+  offset -= offset % static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));  // pages are larger than 4 KiB on some machines
   if (::mprotect(data_ + offset, size_ - offset, PROT_READ | PROT_WRITE) != 0)
     throw Failure(codes::kUnsupportedPlatform, "a region cannot be made writable for views", errno);
 }

@@ -145,3 +145,10 @@ TEST("running out of descriptors or memory has a code of its own, and says what 
   CHECK_EQ(codeUnder(RLIMIT_NOFILE, 3, "ulimit -n"), 0);
   CHECK_EQ(codeUnder(RLIMIT_FSIZE, 4096, "ulimit -f"), 0);
 }
+
+TEST("a region is made writable from the page on in which the bytes begin") {
+  Region target = Region::allocate(kSize);
+  target.allowWrites(4096 + 64);
+  const_cast<std::byte*>(target.data())[4096] = std::byte{7};
+  CHECK_EQ(target.data()[4096] == std::byte{7}, true);
+}
