@@ -156,7 +156,8 @@ export class NativeEndpoint {
   send(connection: number, lane: number, flags: number, attempt: number, headerLength: number, payload?: string | Uint8Array): number;
   /**
    * Commits messages that lie one after another in `packed`, the i-th `lengths[i]` bytes long, beginning with the one at index `first`.
-   * @returns how many were committed; fewer than asked where there is no room for more now: onWritable follows.
+   * @returns how many were committed; fewer than asked where there is no room for more now (onWritable follows), or the next one is longer than the
+   * receiver's maxMessageSize: a call that begins with that one throws.
    * @throws like send(); RangeError where the lengths exceed `packed`.
    */
   sendBatch(connection: number, lane: number, packed: Uint8Array, lengths: Uint32Array, first: number): number;

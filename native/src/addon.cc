@@ -133,7 +133,8 @@ Napi::Value NativeEndpoint::sendBatch(const Napi::CallbackInfo& info) {
   if (first == count) return Napi::Number::New(env_, 0);
   const PackedMessages messages{reinterpret_cast<const std::byte*>(packed.Data()) + before, lengths + first, count - first};
   const BatchResult result = guarded(env_, [&] { return endpoint().sendBatch(number(info[0]), messages, options); });
-  if (result.status == SendStatus::kTooLarge) throw tooLarge(messages.lengths[result.committed]);
+  // What was committed before it must be known to be: it throws when it is the first one.
+  if (result.status == SendStatus::kTooLarge && result.committed == 0) throw tooLarge(messages.lengths[0]);
   return Napi::Number::New(env_, result.committed);
 }
 

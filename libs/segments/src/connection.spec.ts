@@ -16,6 +16,7 @@ import {
   type ReturnedMessage,
   type SegmentGeometry,
 } from './index.js';
+import type { NativeEndpoint } from './native.js';
 
 const SMALL: SegmentGeometry[] = [
   { partitionSize: 64, partitions: 16, spanFactor: 4 },
@@ -213,6 +214,11 @@ describe('a connection', () => {
       code: 'RSM_INVALID_OPTIONS',
     });
     expect(connector.counters()['messagesSent']).toBe(before);
+    const { native } = client as unknown as { native: NativeEndpoint };
+    const nativeBatch = (first: number): number =>
+      native.sendBatch(client.id, Lane.events, Buffer.alloc(4_002), Uint32Array.of(1, 4_001), first);
+    expect(nativeBatch(0)).toBe(1); // committed, and the caller knows
+    expect(errorOf(() => nativeBatch(1))).toMatchObject({ code: 'RSM_MESSAGE_TOO_LARGE' });
     client.close();
     expect(errorOf(() => client.sendBatch(Lane.events, packed, lengths))).toMatchObject({ code: 'RSM_CONNECTION_LOST' });
   });
