@@ -306,6 +306,15 @@ describe('a handler with zeroCopy', () => {
     expect(await service.call('kept')).toEqual([4_000, 4_000, 3_000_000, 3_000_000, SIZE, SIZE, 0, 0]);
   });
 
+  it('is given its own payload, whatever its length, behind headers too long to be looked at first', async () => {
+    const sizes = [200_000, 500_000, 100_000];
+    for (const size of sizes) {
+      client.emit('copied', new RsmRecordBuilder(bytesOf(size, size)).setHeaders({ a: 'b'.repeat(5_000) }).build());
+    }
+    await handled('copied', bytesOf(1, 10));
+    expect((await looks()).slice(0, sizes.length).map(({ digest }) => digest)).toEqual(sizes.map((size) => digestOf(bytesOf(size, size))));
+  });
+
   it('sees nested binary values and typed arrays in place, and text as ever', async () => {
     const large = bytesOf(6, 50_001);
     const numbers = Float64Array.from({ length: 1_000 }, (_, i) => i / 3);

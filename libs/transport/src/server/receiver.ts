@@ -48,9 +48,10 @@ export class Receiver {
           this.drop(lane, batch.delivery(i));
           continue;
         }
-        const buffer = batch.buffer(i);
+        let buffer = batch.buffer(i);
         if (!batch.loaded(i) && !isHeaderWithin(buffer, batch.offset(i), PEEK_BYTES)) {
           batch.load(i);
+          buffer = batch.buffer(i); // perhaps of its own now
         }
         reader.read(buffer, batch.offset(i), batch.length(i));
         if (lane === Lane.immediate) {
