@@ -232,6 +232,20 @@ describe('a loan', () => {
     expect(await looks()).toEqual([expect.objectContaining({ digest })]);
   });
 
+  it('that is still awaited when its client is closed is refused, and connects nothing again', async () => {
+    const own = newClient({ closeTimeout: 0, connectTimeout: 100 });
+    await service.call('hold');
+    await lastValueFrom(own.emit('copied', bytesOf(1, 10)), { defaultValue: undefined });
+    await held(1);
+    const drained = service.call('drain');
+    await eventually(() => expect([...own.unwrap().connections][0]).toMatchObject({ draining: true }));
+    const awaited = own.loan(10).catch((error: unknown) => error);
+    await own.close();
+    expect(await awaited).toMatchObject({ code: 'RSM_CONNECTION_LOST' });
+    await service.call('open');
+    await drained;
+  });
+
   it('takes the way of a serializer where its client has one', async () => {
     const own = newClient({ serializer: { serialize: (packet: object) => packet } });
     const { loan, digest } = await filled(17, SIZE, own);

@@ -43,6 +43,8 @@ export class ClientRuntime implements LinkHost {
   /** What instances do wrong. */
   private readonly peerLog: PeerLog;
   private connected = false;
+  /** How often it was closed. */
+  private closes = 0;
 
   /** Throws RSM_UNSUPPORTED_PLATFORM. */
   constructor(
@@ -74,8 +76,13 @@ export class ClientRuntime implements LinkHost {
   async loan(size: number): Promise<RsmLoan> {
     const { instances, waiting } = this.main.outbound;
     const deadline = performance.now() + this.options.connectTimeout;
+    const { closes } = this;
     for (;;) {
       this.main.outbound.checkOpen();
+      if (closes !== this.closes) {
+        // To go on would connect the client again.
+        throw new RsmError('RSM_CONNECTION_LOST', `The client of service '${this.options.service}' was closed. Ask for the loan anew.`);
+      }
       const instance = instances.pick(undefined);
       if (instance === undefined) {
         await waiting.connect();
@@ -98,6 +105,7 @@ export class ClientRuntime implements LinkHost {
 
   async close(): Promise<void> {
     const { closeTimeout, service } = this.options;
+    this.closes++;
     const deadline = performance.now() + closeTimeout;
     this.links().forEach((link) => (link.outbound.closing = true));
     while (this.unfinished() > 0 && performance.now() < deadline) {
