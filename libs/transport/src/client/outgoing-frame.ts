@@ -1,7 +1,7 @@
 import type { Serializer } from '@nestjs/microservices';
 import { Lane, type Lane as LaneType } from '@nestjs-rsm/segments';
 import { type Codec, type Encoded, PayloadFormat } from '../codec/index.js';
-import { type FrameOptions, type FrameWriter, NO_FRAME_OPTIONS } from '../frame/index.js';
+import { extrasText, type FrameOptions, type FrameWriter, NO_FRAME_OPTIONS } from '../frame/index.js';
 import type { RsmRecordOptions } from '../record/index.js';
 import type { RouteIds } from './routes.js';
 import { RsmLoan } from './rsm-loan.js';
@@ -37,13 +37,20 @@ export class OutgoingFrame {
 
   /** Encodes an event. Throws what serializer and codec throw. */
   event(pattern: string, packet: OutgoingPacket, data: unknown, options: RsmRecordOptions | undefined): void {
-    // As Nest's TCP client: an event's pattern is given to the serializer as its route, a request's as it is.
-    // The user's code runs first: it may send messages of its own.
-    const value = this.open(data);
-    this.encode(this.serializer === undefined ? value : this.serializer.serialize({ ...packet, pattern, data: value }));
-    this.lane = Lane.events;
-    this.id = 0;
-    this.fill(pattern, packet.metadata, options, 0);
+    const loan = data instanceof RsmLoan ? data : undefined;
+    try {
+      // The user's code runs first: it may send messages of its own, and by this very object.
+      const extras = extrasText(options?.headers, packet.metadata);
+      const value = loan === undefined ? data : loan.payload();
+      // As Nest's TCP client: an event's pattern is given to the serializer as its route, a request's as it is.
+      this.encode(this.serializer === undefined ? value : this.serializer.serialize({ ...packet, pattern, data: value }));
+      this.lane = Lane.events;
+      this.id = 0;
+      this.fill(pattern, loan, options, extras, 0);
+    } catch (error) {
+      loan?.giveBack();
+      throw error;
+    }
   }
 
   /** Encodes a request; `deadline` in monotonic milliseconds, 0: none. */
@@ -55,11 +62,18 @@ export class OutgoingFrame {
     id: number,
     deadline: number,
   ): void {
-    const value = this.open(data);
-    this.encode(this.serializer === undefined ? value : this.serializer.serialize({ ...packet, data: value, id: String(id) }));
-    this.lane = Lane.requests;
-    this.id = id;
-    this.fill(pattern, packet.metadata, options, deadline);
+    const loan = data instanceof RsmLoan ? data : undefined;
+    try {
+      const extras = extrasText(options?.headers, packet.metadata);
+      const value = loan === undefined ? data : loan.payload();
+      this.encode(this.serializer === undefined ? value : this.serializer.serialize({ ...packet, data: value, id: String(id) }));
+      this.lane = Lane.requests;
+      this.id = id;
+      this.fill(pattern, loan, options, extras, deadline);
+    } catch (error) {
+      loan?.giveBack();
+      throw error;
+    }
   }
 
   /** Writes the header. Returns its length in bytes; the payload is `encoded.payload`. */
@@ -83,33 +97,21 @@ export class OutgoingFrame {
 
   private fill(
     pattern: string,
-    metadata: Record<string, string> | undefined,
+    loan: RsmLoan | undefined,
     options: RsmRecordOptions | undefined,
+    extras: string | undefined,
     deadline: number,
   ): void {
+    this.loan = loan;
+    this.inPlace = loan !== undefined && this.serializer === undefined;
     this.pattern = pattern;
     this.routeId = this.routes.idOf(pattern);
     const serialized = this.serializer !== undefined;
-    if (options === undefined && metadata === undefined && !serialized) {
+    if (options === undefined && extras === undefined && !serialized) {
       this.options = NO_FRAME_OPTIONS;
     } else {
-      this.options = {
-        deadline,
-        idempotent: options?.idempotent === true && this.lane === Lane.requests,
-        serialized,
-        headers: options?.headers,
-        metadata,
-      };
+      this.options = { deadline, idempotent: options?.idempotent === true && this.lane === Lane.requests, serialized, extras };
     }
-  }
-
-  private open(data: unknown): unknown {
-    if (!(data instanceof RsmLoan)) {
-      return data;
-    }
-    this.loan = data;
-    this.inPlace = this.serializer === undefined;
-    return data.payload();
   }
 
   private encode(value: unknown): void {

@@ -29,8 +29,9 @@ export class MsgpackCodec implements Codec {
       return;
     }
     if ((typeof value === 'object' && value !== null) || typeof value === 'bigint') {
+      const payload = this.packr.pack(value); // the user's toJSON may fill `into` meanwhile
       into.format = PayloadFormat.msgpack;
-      into.payload = this.packr.pack(value);
+      into.payload = payload;
     } else {
       encodeText(value, into);
     }

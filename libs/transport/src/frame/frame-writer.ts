@@ -15,7 +15,7 @@ export class FrameWriter {
 
   /**
    * `routeId` counts unless `pattern` is given, which then travels in the frame itself. Throws RSM_MESSAGE_TOO_LARGE where pattern and headers exceed
-   * MAX_HEADER_BYTES; JSON.stringify's TypeError for headers it cannot take.
+   * MAX_HEADER_BYTES.
    */
   event(routeId: number, pattern: string | undefined, options: FrameOptions, format: number): number {
     return this.finish(this.begin(FrameKind.event, routeId, pattern, options, format), options);
@@ -55,7 +55,7 @@ export class FrameWriter {
 
   private begin(kind: number, routeId: number, pattern: string | undefined, options: FrameOptions, format: number): number {
     let flags = 0;
-    if (options.headers !== undefined || options.metadata !== undefined) {
+    if (options.extras !== undefined) {
       flags |= FrameFlag.extras;
     }
     if (options.deadline > 0) {
@@ -80,9 +80,8 @@ export class FrameWriter {
       this.view.setFloat64(position, options.deadline, true);
       position += 8;
     }
-    if (options.headers !== undefined || options.metadata !== undefined) {
-      const text = JSON.stringify({ h: options.headers, m: options.metadata });
-      const length = this.writeText('headers and metadata', text, position + 4, MAX_HEADER_BYTES - position - 4);
+    if (options.extras !== undefined) {
+      const length = this.writeText('headers and metadata', options.extras, position + 4, MAX_HEADER_BYTES - position - 4);
       this.view.setUint32(position, length, true);
       position += 4 + length;
     }

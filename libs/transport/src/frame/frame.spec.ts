@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { RsmError } from '../errors.js';
 import {
+  extrasText,
   FrameFlag,
   FrameKind,
   type FrameOptions,
@@ -37,8 +38,7 @@ const frameOptions: fc.Arbitrary<FrameOptions> = fc.record({
   deadline: fc.oneof(fc.constant(0), fc.double({ min: 1e-3, max: 1e15, noNaN: true })),
   idempotent: fc.boolean(),
   serialized: fc.boolean(),
-  headers: jsonObject,
-  metadata: jsonObject,
+  extras: jsonObject.map((headers) => extrasText(headers, undefined)),
 });
 
 describe('frames', () => {
@@ -51,9 +51,12 @@ describe('frames', () => {
         pattern,
         uint32,
         frameOptions,
+        jsonObject,
+        jsonObject,
         fc.nat(255),
         fc.string(),
-        (isRequest, routeId, pattern, id, options, format, payload) => {
+        (isRequest, routeId, pattern, id, given, headers, metadata, format, payload) => {
+          const options = { ...given, extras: extrasText(headers, metadata) };
           const length = isRequest
             ? writer.request(routeId, pattern, id, options, format)
             : writer.event(routeId, pattern, options, format);
@@ -68,8 +71,8 @@ describe('frames', () => {
             serialized: options.serialized,
           });
           expect(reader.pattern).toBe(pattern === undefined ? undefined : Buffer.from(pattern).toString());
-          expect(JSON.stringify(reader.headers)).toBe(JSON.stringify(options.headers));
-          expect(JSON.stringify(reader.metadata)).toBe(JSON.stringify(options.metadata));
+          expect(JSON.stringify(reader.headers)).toBe(JSON.stringify(headers));
+          expect(JSON.stringify(reader.metadata)).toBe(JSON.stringify(metadata));
         },
       ),
     );
@@ -122,7 +125,7 @@ describe('frames', () => {
   });
 
   it('leave nothing of the frame before', () => {
-    read(writer.request(0, 'a', 5, { deadline: 9, idempotent: true, serialized: true, headers: { h: 1 }, metadata: { m: '2' } }, 3));
+    read(writer.request(0, 'a', 5, { deadline: 9, idempotent: true, serialized: true, extras: extrasText({ h: 1 }, { m: '2' }) }, 3));
     expect(reader.headers).toEqual({ h: 1 });
     read(writer.event(2, undefined, NO_FRAME_OPTIONS, 0));
     expect(reader).toMatchObject({
@@ -137,13 +140,13 @@ describe('frames', () => {
   });
 
   it('keep __proto__ headers harmless', () => {
-    read(writer.event(0, undefined, { ...NO_FRAME_OPTIONS, headers: JSON.parse('{"__proto__":{"x":1}}') as Record<string, unknown> }, 0));
+    read(writer.event(0, undefined, { ...NO_FRAME_OPTIONS, extras: '{"h":{"__proto__":{"x":1}}}' }, 0));
     expect(Object.getPrototypeOf(reader.headers)).toBe(Object.prototype);
     expect(reader.headers!['x']).toBeUndefined();
   });
 
   it('refuse headers that are too long before they leave, up to the last byte', () => {
-    const options = (length: number): FrameOptions => ({ ...NO_FRAME_OPTIONS, headers: { x: 'ž'.repeat(length) } });
+    const options = (length: number): FrameOptions => ({ ...NO_FRAME_OPTIONS, extras: extrasText({ x: 'ž'.repeat(length) }, undefined) });
     const frame = 8 + 4 + Buffer.byteLength(JSON.stringify({ h: { x: '' } }));
     const fits = Math.floor((MAX_HEADER_BYTES - frame) / 2);
     expect(writer.event(0, undefined, options(fits), 0)).toBeLessThanOrEqual(MAX_HEADER_BYTES);

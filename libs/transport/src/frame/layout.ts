@@ -58,14 +58,18 @@ export interface FrameOptions {
   deadline: number;
   idempotent: boolean;
   serialized: boolean;
-  headers: Readonly<Record<string, unknown>> | undefined;
-  metadata: Readonly<Record<string, unknown>> | undefined;
+  /** Headers and metadata, see extrasText(). */
+  extras: string | undefined;
 }
 
 export const NO_FRAME_OPTIONS: Readonly<FrameOptions> = Object.freeze({
   deadline: 0,
   idempotent: false,
   serialized: false,
-  headers: undefined,
-  metadata: undefined,
+  extras: undefined,
 });
+
+/** Headers and metadata as they travel; undefined where there are none. Runs the user's code (toJSON), and throws as JSON.stringify does. */
+export function extrasText(headers: object | undefined, metadata: object | undefined): string | undefined {
+  return headers === undefined && metadata === undefined ? undefined : JSON.stringify({ h: headers, m: metadata });
+}
