@@ -79,3 +79,27 @@ it('a loan has ended where its message cannot be encoded', async () => {
   await expect(outcome).rejects.toThrow(TypeError);
   expect(loan.ended).toBe(true);
 });
+
+it('what is sent as a queued event is committed elsewhere comes behind all that waited with it', async () => {
+  const small = { segments: [{ partitionSize: 64, partitions: 8, spanFactor: 4 }] };
+  await service.stop();
+  const doomed = await startService('basic', { options: { server: small } });
+  client = newClient();
+  const keyed = (data: unknown) => new RsmRecordBuilder(data).setKey('k').build();
+  await lastValueFrom(client.send('echo', keyed('settles where the key belongs')));
+  service = await startService('basic');
+  await eventually(() => expect(client.unwrap().connections.size).toBe(2));
+  await lastValueFrom(client.emit('event', new RsmRecordBuilder('first').setRouting('broadcast').setConfirm().build()));
+  doomed.signal('SIGSTOP');
+  const numbers = Array.from({ length: 30 }, (_, n) => n);
+  let later = 0;
+  for (const n of numbers) {
+    const emitted = client.emit('event', keyed(n));
+    if (n >= 20) {
+      emitted.subscribe({ complete: () => void (later++, client.emit('event', keyed('later'))) });
+    }
+  }
+  expect(later).toBe(0);
+  await doomed.kill();
+  expect(await events(1 + 30 + 10)).toEqual(['first', ...numbers, ...Array<string>(10).fill('later')]);
+});

@@ -1,12 +1,16 @@
 import { type Connection, type Connector, Lane, type Outcome, type QueuedMessage, RsmError } from '@nestjs-rsm/segments';
 import { FrameKind, FrameReader, FrameWriter } from '../frame/index.js';
 import type { ResolvedClientOptions } from '../options/index.js';
+import { Afterwards } from './afterwards.js';
 import { type HeldMessage, HeldQueue, type TrackedMessage } from './held-message.js';
 import { type Instance, Instances } from './instances.js';
 import type { KeyHomes } from './key-homes.js';
 import type { OutgoingFrame } from './outgoing-frame.js';
 import type { RouteIds } from './routes.js';
 import { WaitingRoom } from './waiting-room.js';
+
+/** One for all: what a message of one client makes another send waits no longer than that. */
+const afterwards = new Afterwards();
 
 /** The one event a backlogged instance works on; told apart from others by this watcher, which passes everything on. */
 export class SuspectWatcher implements TrackedMessage {
@@ -116,6 +120,10 @@ export class Outbound {
 
   /** Sends messages that had been accepted, in order and before newer ones. */
   resend(messages: readonly HeldMessage[]): void {
+    afterwards.during(() => this.resendNow(messages));
+  }
+
+  private resendNow(messages: readonly HeldMessage[]): void {
     const groups = new Map<Instance, HeldMessage[]>();
     const stranded: HeldMessage[] = [];
     let common: Instance | undefined;
@@ -146,6 +154,10 @@ export class Outbound {
 
   /** As resend, to one instance. */
   sendGroup(instance: Instance, group: readonly HeldMessage[]): void {
+    afterwards.during(() => this.sendGroupNow(instance, group));
+  }
+
+  private sendGroupNow(instance: Instance, group: readonly HeldMessage[]): void {
     const inOrder = [...group];
     for (const message of instance.connection.takeQueued()) {
       const held = asHeld(message);
@@ -181,20 +193,22 @@ export class Outbound {
 
   /** Requests for which the other way was closed: they wait behind what waits already. */
   queueBehind(messages: readonly HeldMessage[]): void {
-    for (const message of messages) {
-      const instance = this.instances.pick(message.watcher?.key);
-      if (instance === undefined) {
-        this.resend([message]);
-      } else {
-        this.sendInOrder(instance, [message]);
+    afterwards.during(() => {
+      for (const message of messages) {
+        const instance = this.instances.pick(message.watcher?.key);
+        if (instance === undefined) {
+          this.resend([message]);
+        } else {
+          this.sendInOrder(instance, [message]);
+        }
       }
-    }
+    });
   }
 
   /** A suspect was released or came back: the next of the backlog may go. */
   suspectBack(instance: Instance): void {
     instance.suspectOut = false;
-    this.pump(instance);
+    afterwards.during(() => this.pump(instance));
   }
 
   /** A message of the queue of a connection that takes no more; undefined for frames that mean nothing elsewhere. */
@@ -225,14 +239,16 @@ export class Outbound {
 
   /** The partitions are full, and the request is the first that waits for some: it is taken out again and goes the other way. */
   private divert(instance: Instance, bypass: Outbound): void {
-    for (const message of instance.connection.takeQueued()) {
-      const held = asHeld(message);
-      if (message.lane === Lane.requests) {
-        bypass.resend([held]);
-      } else {
-        this.sendHeld(instance, held);
+    afterwards.during(() => {
+      for (const message of instance.connection.takeQueued()) {
+        const held = asHeld(message);
+        if (message.lane === Lane.requests) {
+          bypass.resend([held]);
+        } else {
+          this.sendHeld(instance, held);
+        }
       }
-    }
+    });
   }
 
   private sendNow(instance: Instance, frame: OutgoingFrame, watcher: TrackedMessage): number | undefined {
@@ -292,15 +308,15 @@ export class Outbound {
       if (message.suspect) {
         instance.suspectOut = true;
       }
-      if (sequence > 0) {
-        watcher?.committed?.(sequence);
+      if (sequence > 0 && watcher?.committed !== undefined) {
+        afterwards.tell(() => watcher.committed!(sequence));
       }
       return true;
     } catch (error) {
       if (!instance.connection.open && isLost(error)) {
         return false;
       }
-      this.giveUp(message, error, instance); // this instance takes shorter messages than the one before
+      afterwards.tell(() => this.giveUp(message, error, instance)); // this instance takes shorter messages than the one before
       return true;
     }
   }

@@ -165,19 +165,18 @@ export class Redelivery {
     clearTimeout(instance.handBackTimer);
     instance.handBackTimer = undefined;
     const returned = instance.returned.sort((a, b) => a.sequence - b.sequence).map(({ message }) => message);
-    const messages = [...returned, ...instance.taken].filter((message) => {
-      const copy = message.watcher instanceof BroadcastCopy;
-      if (copy) {
-        this.loseCopy(message, instance);
-      }
-      return !copy;
-    });
+    const messages: HeldMessage[] = [];
+    const copies: HeldMessage[] = [];
+    for (const message of [...returned, ...instance.taken]) {
+      (message.watcher instanceof BroadcastCopy ? copies : messages).push(message);
+    }
     instance.returned = [];
     instance.taken = [];
     messages.forEach((message) => message.watcher?.sentTo?.(undefined));
     if (messages.length > 0) {
       this.outbound.resend(messages);
     }
+    copies.forEach((copy) => this.loseCopy(copy, instance)); // behind the others: whoever hears of it may send at once
   }
 
   private loseCopy(message: HeldMessage, instance: Instance): void {
