@@ -21,7 +21,7 @@ export interface BenchOptions {
   readonly figures: string;
 }
 
-const QUICK = { rounds: 3, timing: { warmUp: 150, time: 300 } };
+const QUICK = { rounds: 3, timing: { warmUp: 120, time: 220 } };
 const FULL = { rounds: 7, timing: { warmUp: 300, time: 700 } };
 
 interface Parsed {
