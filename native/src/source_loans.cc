@@ -1,6 +1,4 @@
 // Loans: partitions that the layer above fills in place and then commits as one message, or gives back.
-#include <algorithm>
-
 #include "crash_point.hpp"
 #include "source_channel.hpp"
 
@@ -19,8 +17,7 @@ LendStatus SourceChannel::lend(uint64_t length, Room& room) {
 
 SendResult SourceChannel::commitLoan(const Room& room, uint64_t length, const SendOptions& options) {
   if (fragmented_) return {SendStatus::kNoRoom};
-  const uint64_t size = layout_.segments[room.group].geometry.partitionSize;
-  const uint32_t needed = static_cast<uint32_t>(std::max<uint64_t>(1, (length + size - 1) / size));
+  const auto needed = static_cast<uint32_t>(layout_.segments[room.group].geometry.partitionsFor(length));
   if (needed > room.count) return {SendStatus::kTooLarge};
   if (needed < room.count) directory_.give(room.group, room.first + needed, room.count - needed);
   lent_ -= room.count;

@@ -1,5 +1,7 @@
 import { codeOf, fromNative, guard, RsmError } from './errors.js';
 import { Lane, type Outcome } from './lanes.js';
+import { LongMessage, Write } from './send-watchers.js';
+import { pack, sizeOf } from './packing.js';
 import type { NativeEndpoint } from './native.js';
 import { type Lender, PartitionLoan } from './loan.js';
 import type { QueueBudget } from './queue-budget.js';
@@ -20,31 +22,6 @@ const LEAVING = -1;
 interface FlushWaiter {
   resolve(): void;
   reject(error: RsmError): void;
-}
-
-/** A message longer than the largest span: native keeps it, counted here, until the receiver has released it. */
-class LongMessage implements SendWatcher {
-  constructor(
-    readonly size: number,
-    readonly original: SendWatcher | undefined,
-    private readonly budget: QueueBudget,
-  ) {}
-
-  released(outcome: Outcome): void {
-    if (this.original?.watchRelease) this.original.released?.(outcome);
-  }
-
-  giveBack(): void {
-    this.budget.give(this.size);
-  }
-}
-
-/** Somebody waits in write(). */
-class Write implements SendWatcher {
-  constructor(
-    readonly committed: () => void,
-    readonly failed: (error: RsmError) => void,
-  ) {}
 }
 
 /** A connection as its endpoint drives it; users see the interface Connection. */
@@ -471,21 +448,4 @@ export class PeerConnection implements Lender {
       else waiter.resolve();
     }
   }
-}
-
-function sizeOf(headerLength: number, payload: string | Uint8Array): number {
-  return headerLength + (typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length);
-}
-
-/** Messages one after another in one Buffer, and their lengths. */
-function pack(payloads: readonly (string | Uint8Array)[]): { packed: Buffer; lengths: Uint32Array } {
-  const lengths = Uint32Array.from(payloads, (payload) => sizeOf(0, payload));
-  const packed = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + length, 0));
-  let position = 0;
-  payloads.forEach((payload, i) => {
-    if (typeof payload === 'string') packed.write(payload, position);
-    else packed.set(payload, position);
-    position += lengths[i]!;
-  });
-  return { packed, lengths };
 }

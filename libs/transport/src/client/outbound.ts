@@ -1,4 +1,4 @@
-import { type Connection, type Connector, Lane, type Outcome, type QueuedMessage, RsmError } from '@nestjs-rsm/segments';
+import { type Connection, type Connector, Lane, type QueuedMessage, RsmError } from '@nestjs-rsm/segments';
 import { FrameKind, FrameReader, FrameWriter } from '../frame/index.js';
 import type { ResolvedClientOptions } from '../options/index.js';
 import { Afterwards } from './afterwards.js';
@@ -7,39 +7,11 @@ import { type Instance, Instances } from './instances.js';
 import type { KeyHomes } from './key-homes.js';
 import type { OutgoingFrame } from './outgoing-frame.js';
 import type { RouteIds } from './routes.js';
+import { SuspectWatcher } from './suspect-watcher.js';
 import { WaitingRoom } from './waiting-room.js';
 
 /** One for all: what a message of one client makes another send waits no longer than that. */
 const afterwards = new Afterwards();
-
-/** The one event a backlogged instance works on; told apart from others by this watcher, which passes everything on. */
-export class SuspectWatcher implements TrackedMessage {
-  readonly watchRelease = true;
-
-  constructor(
-    private readonly outbound: Outbound,
-    private readonly instance: Instance,
-    readonly original: TrackedMessage | undefined,
-  ) {}
-
-  get key(): string | undefined {
-    return this.original?.key;
-  }
-
-  committed(sequence: number): void {
-    this.original?.committed?.(sequence);
-  }
-
-  released(outcome: Outcome): void {
-    this.original?.released?.(outcome);
-    this.outbound.suspectBack(this.instance);
-  }
-
-  failed(error: RsmError): void {
-    this.original?.failed(error);
-    this.outbound.suspectBack(this.instance);
-  }
-}
 
 /** Hands messages to instances: directly where one is ready, else they wait here, counted. Nothing of one instance overtakes what waits for it. */
 export class Outbound {

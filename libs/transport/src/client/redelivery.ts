@@ -6,8 +6,9 @@ import type { DeadLetters } from './dead-letters.js';
 import { EmitResult } from './emit-result.js';
 import type { HeldMessage, TrackedMessage } from './held-message.js';
 import type { Instance } from './instances.js';
-import { instanceOf, type Outbound, SuspectWatcher } from './outbound.js';
+import { instanceOf, type Outbound } from './outbound.js';
 import type { PendingRequests } from './pending-requests.js';
+import { SuspectWatcher } from './suspect-watcher.js';
 
 /** Milliseconds in which what a draining instance gives back is gathered, so that it goes on in order. */
 const HAND_BACK_WINDOW = 20;
